@@ -1,0 +1,123 @@
+"""Strict configuration: TOML into frozen dataclasses, with a fingerprint of the result.
+
+A configuration is a tree of dataclasses decorated with ``config``. Unknown keys are errors with near matches,
+values are checked against the declared types and ranges, and what was resolved can be written beside every
+artefact that it made.
+"""
+
+import dataclasses
+import hashlib
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, cast, dataclass_transform, get_args, get_type_hints
+
+import orjson
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+
+from sentire.core.errors import ConfigError, did_you_mean, quote
+
+ConfigT = TypeVar("ConfigT")
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def config(cls: type[ConfigT]) -> type[ConfigT]:
+    """Make a class a frozen, keyword-only, strictly validated section of a configuration."""
+    decorate = pydantic_dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+    return cast("type[ConfigT]", decorate(cls))
+
+
+def read_config(cls: type[ConfigT], path: Path, overrides: Iterable[str] = ()) -> ConfigT:
+    """Read a TOML file into a configuration.
+
+    Args:
+        cls: The root section.
+        path: The TOML file.
+        overrides: ``section.key=value`` strings that win over the file; a value is TOML, or else plain text.
+
+    Raises:
+        ConfigError: The file cannot be read, is not TOML, or holds a wrong key or value; the message names the
+            dotted key and near matches.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(expected="a readable TOML file", got=describe(error), where=str(path)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(expected="valid TOML", got=str(error), where=str(path)) from error
+    for override in overrides:
+        _set_dotted(table, override)
+    return parse_config(cls, table, where=str(path))
+
+
+def parse_config(cls: type[ConfigT], table: Mapping[str, Any], *, where: str = "") -> ConfigT:
+    """Check a parsed table and build the configuration from it.
+
+    Raises:
+        ConfigError: A key is unknown or missing, or a value has the wrong type or range.
+    """
+    try:
+        return TypeAdapter(cls).validate_python(dict(table))
+    except ValidationError as error:
+        raise _explain(cls, error, where) from error
+
+
+def dump_config(settings: object) -> dict[str, Any]:
+    """Turn a configuration into plain values, in the order of its fields."""
+    dumped: dict[str, Any] = TypeAdapter(type(settings)).dump_python(settings, mode="json")
+    return dumped
+
+
+def fingerprint(settings: object) -> str:
+    """Hash a configuration: equal settings give equal fingerprints, whatever file they came from."""
+    return hashlib.sha256(orjson.dumps(dump_config(settings), option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def describe(error: OSError | UnicodeDecodeError) -> str:
+    """Say in a few words what the operating system refused."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"bytes that are not UTF-8 (byte {error.start})"
+    return error.strerror or type(error).__name__
+
+
+def _set_dotted(table: dict[str, Any], override: str) -> None:
+    key, separator, raw = override.partition("=")
+    if not separator or not key.strip():
+        raise ConfigError(expected="section.key=value", got=quote(override), where="--set")
+    *sections, leaf = key.strip().split(".")
+    for section in sections:
+        table = table.setdefault(section, {})
+        if not isinstance(table, dict):
+            raise ConfigError(expected="a section", got="a value", where=f"--set {key}")
+    try:
+        table[leaf] = tomllib.loads(f"value = {raw}")["value"]
+    except tomllib.TOMLDecodeError:
+        table[leaf] = raw
+
+
+def _explain(cls: type, error: ValidationError, where: str) -> ConfigError:
+    first = error.errors(include_url=False)[0]
+    location = [str(part) for part in first["loc"]]
+    place = f"{'.'.join(location)} in {where}" if where else ".".join(location)
+    if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        known = _field_names(cls, location[:-1])
+        return ConfigError(
+            expected=f"one of the keys {', '.join(known)}",
+            got=f"the unknown key {quote(location[-1])}",
+            where=place,
+            hint=did_you_mean(location[-1], known),
+        )
+    if first["type"] in ("missing", "missing_argument"):
+        return ConfigError(expected="a value", got="none", where=place, hint="add the key")
+    expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    return ConfigError(expected=expected, got=quote(first["input"]), where=place)
+
+
+def _field_names(cls: type, path: Iterable[str]) -> list[str]:
+    section: Any = cls
+    for part in path:
+        hinted = get_type_hints(section).get(part) if dataclasses.is_dataclass(section) else None
+        candidates = [hinted, *get_args(hinted)]
+        section = next((one for one in candidates if dataclasses.is_dataclass(one)), section)
+    return [field.name for field in dataclasses.fields(section)]

@@ -1,0 +1,149 @@
+"""The one tree of errors that Sentire raises.
+
+Every message has four parts: what was expected, what was got, where, and what to do next.
+
+    SentireError
+    ├── UsageError         an argument or option that makes no sense        exit  2
+    │   └── UnknownNameError   a name that is not registered (near matches)
+    ├── ConfigError        a configuration file (dotted key, file)          exit  2
+    ├── DataError          rows, files, texts (path, row, field)            exit  3
+    │   └── LabelError     a label outside its space (near matches)
+    ├── ShapeError         arrays whose shapes do not fit together          exit  3
+    ├── ArtifactError      a model or result file (format, version, hash)   exit  4
+    ├── OutputError        a place that cannot be written                   exit  5
+    ├── MissingExtraError  an optional dependency that is not installed     exit  6
+    ├── FetchError         a download that did not arrive whole             exit  7
+    └── NotFittedError     a model that is asked before it is trained       exit  3
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+from typing import ClassVar
+
+LONGEST_QUOTE_CHARS = 120
+"""A message quotes at most this many characters of what it was given."""
+
+
+class SentireError(Exception):
+    """Base of all errors that Sentire raises on purpose.
+
+    Args:
+        expected: What would have been right.
+        got: What was there instead.
+        where: File and row, dotted key, argument; empty where there is no place to name.
+        hint: What to do next.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, *, expected: str, got: str, where: str = "", hint: str = "") -> None:
+        self.expected = expected
+        self.got = got
+        self.where = where
+        self.hint = hint
+        place = f" at {where}" if where else ""
+        advice = f"; {hint}" if hint else ""
+        super().__init__(f"expected {expected}, got {got}{place}{advice}")
+
+
+class UsageError(SentireError):
+    """An argument or a combination of options that has no meaning."""
+
+    exit_code = 2
+
+
+class UnknownNameError(UsageError):
+    """A name that is not registered; the message holds near matches and all known names."""
+
+    @classmethod
+    def among(cls, kind: str, name: str, known: Iterable[str], *, where: str = "") -> "UnknownNameError":
+        """Build the error for ``name``, which is none of the ``known`` names of this ``kind``."""
+        names = sorted(known)
+        return cls(
+            expected=f"the name of a {kind} ({', '.join(names)})",
+            got=quote(name),
+            where=where,
+            hint=did_you_mean(name, names),
+        )
+
+
+class ConfigError(SentireError):
+    """A configuration that cannot be read or holds a wrong key or value."""
+
+    exit_code = 2
+
+
+class DataError(SentireError):
+    """A file, row or text that cannot be used."""
+
+    exit_code = 3
+
+
+class LabelError(DataError):
+    """A label that is not in its label space."""
+
+
+class ShapeError(SentireError):
+    """Arrays whose shapes do not fit together."""
+
+    exit_code = 3
+
+
+class ArtifactError(SentireError):
+    """A model or result file that is damaged, foreign or of another format."""
+
+    exit_code = 4
+
+
+class OutputError(SentireError):
+    """A place that cannot be written."""
+
+    exit_code = 5
+
+
+class MissingExtraError(SentireError):
+    """An optional dependency that is needed now and is not installed."""
+
+    exit_code = 6
+
+    def __init__(self, *, extra: str, needed_for: str) -> None:
+        self.extra = extra
+        super().__init__(
+            expected=f"the extra '{extra}' for {needed_for}",
+            got="an installation without it",
+            hint=f"run: pip install 'sentire[{extra}]'",
+        )
+
+
+class FetchError(SentireError):
+    """A download that did not arrive, or not whole."""
+
+    exit_code = 7
+
+
+class NotFittedError(SentireError, ValueError, AttributeError):
+    """A model that is asked for answers before it is trained."""
+
+    exit_code = 3
+
+
+def quote(value: object) -> str:
+    """Show a value in a message: its repr, cut to a readable length."""
+    shown = repr(value)
+    if len(shown) > LONGEST_QUOTE_CHARS:
+        return f"{shown[:LONGEST_QUOTE_CHARS]}… ({len(shown)} characters)"
+    return shown
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Name the nearest known names, or nothing where none is near.
+
+    Example:
+        >>> did_you_mean("joyfull", ["joy", "joyful", "anger"])
+        'did you mean "joyful" or "joy"?'
+    """
+    near = get_close_matches(name, list(known), n=3, cutoff=0.6)
+    if not near:
+        return ""
+    choices = " or ".join(f'"{match}"' for match in near)
+    return f"did you mean {choices}?"
