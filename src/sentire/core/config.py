@@ -16,7 +16,7 @@ import orjson
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
-from sentire.core.errors import ConfigError, did_you_mean, quote
+from sentire.core.errors import ConfigError, describe, did_you_mean, quote
 
 ConfigT = TypeVar("ConfigT")
 
@@ -72,13 +72,6 @@ def dump_config(settings: object) -> dict[str, Any]:
 def fingerprint(settings: object) -> str:
     """Hash a configuration: equal settings give equal fingerprints, whatever file they came from."""
     return hashlib.sha256(orjson.dumps(dump_config(settings), option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
-
-
-def describe(error: OSError | UnicodeDecodeError) -> str:
-    """Say in a few words what the operating system refused."""
-    if isinstance(error, UnicodeDecodeError):
-        return f"bytes that are not UTF-8 (byte {error.start})"
-    return error.strerror or type(error).__name__
 
 
 def _set_dotted(table: dict[str, Any], override: str) -> None:

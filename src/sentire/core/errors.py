@@ -147,3 +147,10 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         return ""
     choices = " or ".join(f'"{match}"' for match in near)
     return f"did you mean {choices}?"
+
+
+def describe(error: OSError | UnicodeDecodeError) -> str:
+    """Say in a few words what the operating system refused."""
+    if isinstance(error, UnicodeDecodeError):
+        return f"bytes that are not UTF-8 (byte {error.start})"
+    return error.strerror or type(error).__name__

@@ -9,8 +9,7 @@ from typing import BinaryIO
 
 import orjson
 
-from sentire.core.config import describe
-from sentire.core.errors import OutputError
+from sentire.core.errors import OutputError, describe
 
 
 @contextmanager

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from sentire.core.config import describe
-from sentire.core.errors import DataError, UsageError, quote
+from sentire.core.errors import DataError, UsageError, describe, quote
 from sentire.storage.report import ReadReport
 
 STDIN = Path("-")

@@ -7,8 +7,7 @@ from typing import Any
 
 import orjson
 
-from sentire.core.config import describe
-from sentire.core.errors import ArtifactError, quote
+from sentire.core.errors import ArtifactError, describe, quote
 from sentire.storage.atomic import write_json
 
 MANIFEST_NAME = "manifest.json"
