@@ -1,0 +1,157 @@
+"""An answer: what a model says of one text, in the labels that the user asked for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentire.core.affect import VAD_DIMENSIONS
+from sentire.core.label_maps import LabelMap, load_label_map
+from sentire.core.labels import LabelSpace, load_label_space
+from sentire.runtime.decisions import decide
+from sentire.runtime.load import Model
+
+FLAG_EMPTY = "empty"
+FLAG_UNKNOWN_WORDS = "unknown_words"
+FLAG_CUT = "cut"
+
+FLAG_MEANINGS: Mapping[str, str] = {
+    FLAG_EMPTY: "there is no text to judge; no label is given",
+    FLAG_UNKNOWN_WORDS: "the model knows no word of the text; the answer is the average of its training data",
+    FLAG_CUT: "the text was too long; only its beginning was judged",
+}
+
+PROBA_DIGITS = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Emotion:
+    """One label of one text.
+
+    Attributes:
+        label: Name in the answer's label space.
+        proba: Calibrated probability in [0, 1].
+        threshold: The cut-off from which the label is given; None where another rule decides (the likeliest label
+            of a single-label space, or labels mapped from another space).
+    """
+
+    label: str
+    proba: float
+    threshold: float | None
+
+
+class AnswerSpace:
+    """The labels in which answers are given: the model's own, or those of a space that a map leads to.
+
+    Attributes:
+        model_name: Whose answers they are.
+        space: The label space of the answers.
+        thresholds: Cut-offs, shape (C,); None where another rule decides.
+        listed_thresholds: The same, rounded, with None for every label where another rule decides.
+
+    Args:
+        model: Whose answers they are.
+        label_space: Registered name; empty for the model's own space.
+
+    Raises:
+        UnknownNameError: No such space, or no map leads there.
+    """
+
+    def __init__(self, model: Model, label_space: str = "") -> None:
+        self.model_name = model.name
+        self.space: LabelSpace = model.label_space
+        self.thresholds: NDArray[np.float64] | None = model.thresholds
+        self._map: LabelMap | None = None
+        self._model_thresholds = model.thresholds
+        self._model_space = model.label_space
+        if label_space and label_space not in (self.space.name, self.space.id):
+            self._map = load_label_map(self.space.name, load_label_space(label_space).name)
+            self.space = self._map.target
+            self.thresholds = model.config.projected_thresholds.get(self.space.name)
+        if self.space.task == "single-label":
+            self.thresholds = None
+        self.listed_thresholds: tuple[float | None, ...] = (
+            (None,) * len(self.space)
+            if self.thresholds is None
+            else tuple(round(cutoff, PROBA_DIGITS) for cutoff in self.thresholds.tolist())
+        )
+
+    def project(self, proba: NDArray[np.float32]) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
+        """Return probabilities and decisions in this space, both of shape (N, C)."""
+        if self._map is None:
+            return proba, decide(proba, self._model_thresholds, self._model_space)
+        projected = self._map.project_proba(proba)
+        if self.thresholds is not None:
+            return projected, projected >= self.thresholds
+        if self.space.task == "single-label":
+            return projected, decide(projected, np.zeros(len(self.space)), self.space)
+        return projected, self._map.project_indicator(decide(proba, self._model_thresholds, self._model_space))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What a model says of one text.
+
+    Attributes:
+        text: The text as it was judged.
+        labels: The labels that reach their cut-off, likeliest first; may be empty.
+        proba: The probability of every label, in the order of ``space.space.labels``.
+        space: The labels and cut-offs of the answer, shared by all answers of one call.
+        vad: Valence, arousal and dominance by name, from -1 to 1; None where the model has no such answer.
+        flags: Reasons for caution, see ``FLAG_MEANINGS``.
+        id: The row's own identifier; empty for a bare text.
+        context: What the text was said in; None where none was given.
+    """
+
+    text: str
+    labels: tuple[str, ...]
+    proba: Sequence[float]
+    space: AnswerSpace
+    vad: Mapping[str, float] | None = None
+    flags: tuple[str, ...] = ()
+    id: str = ""
+    context: str | None = None
+
+    @property
+    def model(self) -> str:
+        """The name of the model."""
+        return self.space.model_name
+
+    @property
+    def emotions(self) -> tuple[Emotion, ...]:
+        """Every label of the space with its probability, likeliest first."""
+        return tuple(Emotion(label=label, proba=proba, threshold=cutoff) for label, proba, cutoff in self._ranked())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data, as ``sentire analyze --json`` prints it."""
+        named: dict[str, Any] = {"id": self.id} if self.id else {}
+        named["text"] = self.text
+        if self.context is not None:
+            named["context"] = self.context
+        return {
+            **named,
+            "labels": self.labels,
+            "emotions": [
+                {"label": label, "proba": proba, "threshold": cutoff} for label, proba, cutoff in self._ranked()
+            ],
+            "vad": self.vad,
+            "flags": self.flags,
+            "model": self.model,
+        }
+
+    def _ranked(self) -> list[tuple[str, float, float | None]]:
+        listed = zip(self.space.space.labels, self.proba, self.space.listed_thresholds, strict=True)
+        return sorted(listed, key=_by_proba, reverse=True)
+
+
+_by_proba = itemgetter(1)
+
+
+def name_vad(vad: NDArray[np.float32] | None, position: int) -> dict[str, float] | None:
+    """Return one text's affect by dimension, or None where there is none."""
+    if vad is None:
+        return None
+    return {name: round(float(score), PROBA_DIGITS) for name, score in zip(VAD_DIMENSIONS, vad[position], strict=True)}

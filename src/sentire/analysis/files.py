@@ -1,0 +1,227 @@
+"""Answers to a file of texts, as a stream in bounded memory."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from sentire.analysis.analyze import judge_texts
+from sentire.analysis.answers import Answer, AnswerSpace
+from sentire.analysis.summary import Summary
+from sentire.core.affect import VAD_DIMENSIONS
+from sentire.core.errors import OutputError, UsageError
+from sentire.core.progress import OnProgress, stay_quiet
+from sentire.runtime.batches import MOST_CHARS, MOST_TEXTS
+from sentire.runtime.load import Model
+from sentire.storage.lines import STDIN
+from sentire.storage.report import ReadReport
+from sentire.storage.rows import FileFormat, Row, check_columns, detect_format, read_rows
+from sentire.storage.writers import WRITABLE_FORMATS, RowWriter, open_row_writer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A file of texts and where in it they stand.
+
+    Attributes:
+        path: The file, or ``STDIN``.
+        file_format: Told by the file's name where None.
+        text_column: Holds the texts.
+        context_column: Holds what each was said in; empty where there is none.
+        id_column: Holds the rows' identifiers; empty to number the rows from 1.
+        encoding: Of text formats; empty for UTF-8, or UTF-16 with its mark.
+    """
+
+    path: Path
+    file_format: FileFormat | None = None
+    text_column: str = "text"
+    context_column: str = ""
+    id_column: str = ""
+    encoding: str = ""
+
+    @property
+    def required_columns(self) -> tuple[str, ...]:
+        """The columns that the first row must have; of JSONL only the text, since its rows may differ."""
+        named = (self.text_column, self.context_column, self.id_column)
+        is_jsonl = (self.file_format or detect_format(self.path)) == "jsonl"
+        return named[:1] if is_jsonl else tuple(column for column in named if column)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileAnalysis:
+    """What came of a file.
+
+    Attributes:
+        summary: Of the answers.
+        report: What happened to the rows.
+        first_answers: The first few answers, for a look.
+        seconds: Wall time from the first row to the last.
+    """
+
+    summary: Summary
+    report: ReadReport
+    first_answers: tuple[Answer, ...] = field(default=())
+    seconds: float
+
+    @property
+    def texts_per_second(self) -> float:
+        """The rate, reading and writing included."""
+        return self.summary.n_rows / self.seconds if self.seconds else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        return {
+            **self.summary.as_dict(),
+            "rows": self.report.as_dict(),
+            "seconds": round(self.seconds, 3),
+            "texts_per_second": round(self.texts_per_second),
+        }
+
+
+def analyze_file(
+    source: Source,
+    model: Model,
+    *,
+    label_space: str = "",
+    output: Path | None = None,
+    answer_sink: RowWriter | None = None,
+    report: ReadReport | None = None,
+    n_first: int = 0,
+    on_progress: OnProgress = stay_quiet,
+) -> FileAnalysis:
+    """Answer every row of a file.
+
+    Each readable row gives one answer, in order; rows without a text are rejected and counted, so that always
+    ``rows read = answers + rejected``.
+
+    Args:
+        source: What to read.
+        model: Whose answers.
+        label_space: As in ``analyze``.
+        output: A CSV, TSV, JSONL or Parquet file for the answers; it appears whole or not at all.
+        answer_sink: Takes the answers as plain data, for example to print them.
+        report: Counts the rows; one that reads leniently where None.
+        n_first: Keep this many answers for a look.
+        on_progress: Told after every batch.
+
+    Raises:
+        DataError: The file cannot be read, has no such column or no row, or too many rows were rejected.
+        OutputError: The output cannot be written; nothing is left half-written.
+    """
+    started = time.perf_counter()
+    space = AnswerSpace(model, label_space)
+    counts = report or ReadReport(str(source.path))
+    summary = Summary(space)
+    first: list[Answer] = []
+    with ExitStack() as stack:
+        sinks: list[_AnswerSink] = [] if answer_sink is None else [_NestedSink(answer_sink)]
+        if output is not None:
+            sinks.append(_open_output(stack, output, source, space, has_vad=model.has_vad))
+        for answers in _answer_batches(source, model, space, counts):
+            summary.add(answers)
+            first.extend(answers[: max(0, n_first - len(first))])
+            for sink in sinks:
+                sink.write(answers)
+            on_progress(summary.n_rows, None, "texts")
+        counts.finish()
+    return FileAnalysis(
+        summary=summary, report=counts, first_answers=tuple(first), seconds=time.perf_counter() - started
+    )
+
+
+def _answer_batches(source: Source, model: Model, space: AnswerSpace, report: ReadReport) -> Iterator[list[Answer]]:
+    for batch in _read_batches(source, report):
+        context = [row.context for row in batch] if source.context_column else None
+        texts, ids = [row.text for row in batch], [row.id for row in batch]
+        yield judge_texts(model, space, texts, context=context, ids=ids)
+
+
+@dataclass(frozen=True, slots=True)
+class _TextRow:
+    id: str
+    context: str | None
+    text: str
+
+
+def _read_batches(source: Source, report: ReadReport) -> Iterator[list[_TextRow]]:
+    batch: list[_TextRow] = []
+    n_chars = 0
+    for row in read_rows(source.path, report, file_format=source.file_format, encoding=source.encoding):
+        if report.n_accepted == 1:
+            check_columns(source.required_columns, list(row.fields), where=str(source.path))
+        read = _read_text_row(row, source, report)
+        if read is None:
+            continue
+        batch.append(read)
+        n_chars += len(read.text)
+        if len(batch) == MOST_TEXTS or n_chars > MOST_CHARS:
+            yield batch
+            batch, n_chars = [], 0
+    if batch:
+        yield batch
+
+
+def _read_text_row(row: Row, source: Source, report: ReadReport) -> _TextRow | None:
+    text = row.fields.get(source.text_column)
+    if not isinstance(text, str):
+        report.reject(row.number, "no text", f"{source.text_column} is {type(text).__name__}")
+        return None
+    context = row.fields.get(source.context_column) if source.context_column else None
+    if isinstance(context, list) and all(isinstance(turn, str) for turn in context):
+        context = "\n".join(context)
+    if not isinstance(context, str | None):
+        report.reject(row.number, "context that is no text", f"{source.context_column} is {type(context).__name__}")
+        return None
+    identifier = row.fields.get(source.id_column) if source.id_column else report.n_read
+    return _TextRow("" if identifier is None else str(identifier), context or None, text)
+
+
+class _AnswerSink(Protocol):
+    def write(self, answers: list[Answer]) -> None: ...
+
+
+class _NestedSink:
+    def __init__(self, writer: RowWriter) -> None:
+        self._writer = writer
+
+    def write(self, answers: list[Answer]) -> None:
+        self._writer.write([answer.as_dict() for answer in answers])
+
+
+class _FlatSink:
+    def __init__(self, writer: RowWriter, labels: tuple[str, ...], *, has_context: bool) -> None:
+        self._writer = writer
+        self._labels = labels
+        self._has_context = has_context
+
+    def write(self, answers: list[Answer]) -> None:
+        self._writer.write([self._flatten(answer) for answer in answers])
+
+    def _flatten(self, answer: Answer) -> Mapping[str, Any]:
+        row: dict[str, Any] = {"id": answer.id, "text": answer.text}
+        if self._has_context:
+            row["context"] = answer.context or ""
+        row["labels"] = ";".join(answer.labels)
+        row["flags"] = ";".join(answer.flags)
+        row.update(answer.vad or {})
+        row.update(zip(self._labels, answer.proba, strict=True))
+        return row
+
+
+def _open_output(stack: ExitStack, output: Path, source: Source, space: AnswerSpace, *, has_vad: bool) -> _AnswerSink:
+    file_format = detect_format(output)
+    if file_format not in WRITABLE_FORMATS:
+        raise UsageError(
+            expected=f"an output that ends in .{', .'.join(WRITABLE_FORMATS)}", got=output.name, where="--output"
+        )
+    if source.path != STDIN and output.exists() and source.path.exists() and output.samefile(source.path):
+        raise OutputError(expected="an output that is not the input", got=str(output), hint="choose another name")
+    named = ["id", "text", *(["context"] if source.context_column else []), "labels", "flags"]
+    columns: dict[str, type] = dict.fromkeys(named, str)
+    columns.update(dict.fromkeys([*(VAD_DIMENSIONS if has_vad else ()), *space.space.labels], float))
+    writer = stack.enter_context(open_row_writer(output, file_format, columns))
+    if file_format == "jsonl":
+        return _NestedSink(writer)
+    return _FlatSink(writer, space.space.labels, has_context=bool(source.context_column))

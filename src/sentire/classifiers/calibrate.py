@@ -1,0 +1,151 @@
+"""Fit the map from a classifier's logits to probabilities, on data that the classifier has not seen."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentire.classifiers.folds import make_folds
+from sentire.core.errors import MissingExtraError, UnknownNameError
+from sentire.metrics.calibration import expected_calibration_error, log_loss
+from sentire.runtime.calibration import (
+    CALIBRATION_METHODS,
+    Calibrator,
+    IsotonicCalibration,
+    PlattScaling,
+    TemperatureScaling,
+    Uncalibrated,
+)
+
+try:
+    from scipy.optimize import minimize, minimize_scalar
+    from sklearn.isotonic import IsotonicRegression
+except ImportError as error:
+    raise MissingExtraError(extra="classical", needed_for="fitting a calibration") from error
+
+Logits = NDArray[np.float32]
+Targets = NDArray[np.bool_]
+
+_TEMPERATURE_BOUNDS = (0.05, 20.0)
+
+
+def fit_uncalibrated(logits: Logits, targets: Targets) -> Uncalibrated:  # noqa: ARG001  one shape for all methods
+    """Leave the logits as they are."""
+    return Uncalibrated()
+
+
+def fit_temperature(logits: Logits, targets: Targets) -> TemperatureScaling:
+    """Find the one temperature that minimises the log loss over all labels.
+
+    Args:
+        logits: Shape (N, C).
+        targets: Shape (N, C).
+    """
+    wide = logits.astype(np.float64)
+
+    def loss(log_temperature: float) -> float:
+        return _mean_log_loss(wide / np.exp(log_temperature), targets)
+
+    found = minimize_scalar(loss, bounds=tuple(np.log(_TEMPERATURE_BOUNDS)), method="bounded")
+    return TemperatureScaling(float(np.exp(found.x)))
+
+
+def fit_platt(logits: Logits, targets: Targets) -> PlattScaling:
+    """Find slope and offset for each label by maximum likelihood with Platt's smoothed targets.
+
+    The targets are ``(n1 + 1) / (n1 + 2)`` and ``1 / (n0 + 2)`` for n1 texts with the label and n0 without, which
+    keeps the probabilities of rare labels away from 0 and 1.
+
+    Source: Platt 1999, section 2.2.
+    Departures: slopes are kept at 0 or above, so that the order of texts is never turned round.
+    """
+    fitted = [_fit_platt_column(logits[:, c].astype(np.float64), targets[:, c]) for c in range(logits.shape[1])]
+    return PlattScaling(tuple(slope for slope, _ in fitted), tuple(offset for _, offset in fitted))
+
+
+def fit_isotonic(logits: Logits, targets: Targets) -> IsotonicCalibration:
+    """Find the non-decreasing curve of each label by the pool-adjacent-violators algorithm (scikit-learn's).
+
+    Departures: one text with and one without the label are added, at the highest and the lowest logit, so that no
+    probability is exactly 0 or 1 because a label is rare.
+    """
+    knots, values = [], []
+    for column in range(logits.shape[1]):
+        scores = logits[:, column].astype(np.float64)
+        ends = np.array([scores.min(), scores.max()])
+        curve = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip")
+        curve.fit(
+            np.concatenate((scores, ends, ends)),
+            np.concatenate((targets[:, column].astype(np.float64), [0.0, 0.0, 1.0, 1.0])),
+            np.concatenate((np.ones(len(scores)), [0.5] * 4)),
+        )
+        knots.append(tuple(curve.X_thresholds_.tolist()))
+        values.append(tuple(np.clip(curve.y_thresholds_, 0.0, 1.0).tolist()))
+    return IsotonicCalibration(tuple(knots), tuple(values))
+
+
+_FITTERS: Mapping[str, Callable[[Logits, Targets], Calibrator]] = MappingProxyType(
+    {"none": fit_uncalibrated, "temperature": fit_temperature, "platt": fit_platt, "isotonic": fit_isotonic}
+)
+
+
+def fit_calibrator(method: str, logits: Logits, targets: Targets) -> Calibrator:
+    """Fit a calibrator by its registered name.
+
+    Raises:
+        UnknownNameError: No such method.
+    """
+    if method not in _FITTERS:
+        raise UnknownNameError.among("calibration method", method, _FITTERS)
+    return _FITTERS[method](logits, targets)
+
+
+def cross_fit_proba(method: str, logits: Logits, targets: Targets, *, n_folds: int, seed: int) -> NDArray[np.float32]:
+    """Calibrate each text by a calibrator that was fitted without it; shape (N, C).
+
+    What is measured on these probabilities is what the method does for texts that it has not seen.
+    """
+    proba = np.zeros(logits.shape, dtype=np.float32)
+    for fitted_on, applied_to in make_folds(len(logits), n_folds, seed):
+        calibrator = fit_calibrator(method, logits[fitted_on], targets[fitted_on])
+        proba[applied_to] = calibrator.apply(logits[applied_to])
+    return proba
+
+
+def compare_calibrations(logits: Logits, targets: Targets, *, n_folds: int, seed: int) -> dict[str, dict[str, float]]:
+    """Measure every method on the texts it was not fitted on.
+
+    Returns:
+        For each method, ``micro_ece`` and ``log_loss``; ``none`` is the error before calibration.
+    """
+    measured = {}
+    for method in CALIBRATION_METHODS:
+        proba = cross_fit_proba(method, logits, targets, n_folds=n_folds, seed=seed)
+        measured[method] = {
+            "micro_ece": expected_calibration_error(targets, proba),
+            "log_loss": log_loss(targets, proba),
+        }
+    return measured
+
+
+def _fit_platt_column(scores: NDArray[np.float64], targets: Targets) -> tuple[float, float]:
+    n_positive = int(targets.sum())
+    n_negative = len(targets) - n_positive
+    smoothed = np.where(targets, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
+
+    def loss_and_gradient(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        stretched = parameters[0] * scores + parameters[1]
+        loss = np.logaddexp(0.0, stretched) - smoothed * stretched
+        slope_at = 1.0 / (1.0 + np.exp(-stretched)) - smoothed
+        return float(loss.mean()), np.array([(slope_at * scores).mean(), slope_at.mean()])
+
+    prior = float(np.log((n_positive + 1) / (n_negative + 1)))
+    found = minimize(loss_and_gradient, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=[(0.0, None), (None, None)])
+    if not np.isfinite(found.x).all():
+        return 0.0, prior
+    return float(found.x[0]), float(found.x[1])
+
+
+def _mean_log_loss(logits: NDArray[np.float64], targets: Targets) -> float:
+    return float((np.logaddexp(0.0, logits) - logits * targets).mean())

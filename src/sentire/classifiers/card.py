@@ -1,0 +1,59 @@
+"""The model card: what a trained model is, what it learned from, what was measured, what it must not be used for."""
+
+from typing import Any
+
+from sentire.classifiers.recipe import TfidfRecipe
+from sentire.data.cards import DatasetCard
+
+_SHIPPING = {
+    "yes": "may be given away",
+    "with attribution": "may be given away with the attribution above",
+    "with attribution, same licence": "may be given away with the attribution above and under the same licence",
+    "no": "must **not** be given away: the data's licence does not allow it",
+}
+
+
+def render_model_card(recipe: TfidfRecipe, data: DatasetCard, report: dict[str, Any]) -> str:
+    """Render the card as Markdown from the recipe, the data's card and the training report."""
+    calibrations = report["calibration"]["cross_fitted_on_dev"]
+    cutoffs = report["thresholds"]["cross_fitted_on_dev"]
+    settings = ", ".join(f"{name} {value}" for name, value in report["classifier"].items())
+    calibration_rows = "\n".join(
+        f"| {name} | {row['micro_ece']:.4f} | {row['log_loss']:.4f} |" for name, row in calibrations.items()
+    )
+    cutoff_rows = "\n".join(
+        f"| {name} | {row['macro_f1']:.3f} | {row['micro_f1']:.3f} |" for name, row in cutoffs.items()
+    )
+    return f"""# {recipe.name}
+
+A linear model over {report["n_features"]:,} TF-IDF terms for the labels of {data.title}. It reads the words of a
+text, not their order beyond pairs, and ignores context.
+
+- Settings: {settings}; seed {recipe.seed}.
+- Learned from: `{recipe.data.train}`, {report["n_train"]:,} texts, revision {data.revision}.
+- Data: {data.citation}
+- Licence of the data: {data.licence}. The weights {_SHIPPING[data.weights_may_ship]}.
+
+## Measured on dev
+
+Everything here is cross-fitted on `{recipe.data.dev}` ({report["n_dev"]:,} texts): measured on texts on which nothing
+was chosen. Figures on test come from `sentire evaluate`.
+
+| calibration | ECE (micro) | log loss |
+|---|---|---|
+{calibration_rows}
+
+Chosen: {report["calibration"]["chosen"]}.
+
+| cut-offs | macro-F1 | micro-F1 |
+|---|---|---|
+{cutoff_rows}
+
+Chosen: {report["thresholds"]["chosen"]}, shrinkage {report["thresholds"]["shrinkage"]}.
+
+## Limits
+
+- It knows the kind of text that it was trained on, and the prejudices in it; it has no notion of irony.
+- A text without any known word gets the average answer of the training data and is flagged.
+- It judges texts, not people: do not use it to decide about a person.
+"""

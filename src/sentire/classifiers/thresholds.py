@@ -1,0 +1,158 @@
+"""Cut-offs on probabilities: one for all labels or one a label, chosen on dev and judged by cross-fitting.
+
+A cut-off that maximises F1 on few positives fits their noise. The per-label cut-offs are therefore drawn towards the
+global one, the more the rarer the label, and how strongly is itself chosen by cross-fitting.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentire.classifiers.folds import make_folds
+from sentire.metrics.classification import macro_f1, micro_f1
+
+SWEEP = np.round(np.arange(0.05, 0.951, 0.01), 2)
+"""Candidates of the global cut-off (Emo Pillars, section 4: .05 to .95 by .01)."""
+
+SHRINKAGES = (0.0, 3.0, 10.0, 30.0, 100.0)
+"""Candidates of the shrinkage: at k positives, the label's own cut-off counts one half."""
+
+_EDGE = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class ThresholdFit:
+    """Chosen cut-offs and how they were found.
+
+    Attributes:
+        thresholds: Shape (C,).
+        method: ``fixed``, ``global`` or ``per-label``.
+        shrinkage: Of the per-label cut-offs; None for the others.
+        cross_fitted: macro- and micro-F1 on texts that the cut-offs were not chosen on.
+    """
+
+    thresholds: NDArray[np.float64]
+    method: str
+    shrinkage: float | None
+    cross_fitted: dict[str, float]
+
+
+def find_best_threshold(targets: NDArray[np.bool_], proba: NDArray[np.floating]) -> float:
+    """Return the cut-off that maximises F1 of one label, found exactly.
+
+    F1 changes only between neighbouring values of the sorted probabilities, so every distinct decision is tried.
+    The cut-off is the middle between the lowest accepted and the highest refused probability.
+
+    Args:
+        targets: Shape (N,).
+        proba: Shape (N,).
+
+    Returns:
+        A number in [0, 1]; 1 where no text has the label, since then every choice would be a mistake.
+    """
+    if not targets.any():
+        return 1.0
+    order = np.argsort(-proba, kind="stable")
+    ranked = proba[order].astype(np.float64)
+    n_true = np.cumsum(targets[order])
+    n_chosen = np.arange(1, len(ranked) + 1)
+    f1 = 2 * n_true / (n_chosen + targets.sum())
+    # Equal probabilities are chosen or refused together: only the last of a tie is a possible cut.
+    is_cut = np.append(ranked[1:] < ranked[:-1], True)
+    best = int(np.argmax(np.where(is_cut, f1, -1.0)))
+    below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
+    return float((ranked[best] + below) / 2)
+
+
+def fit_global_threshold(targets: NDArray[np.bool_], proba: NDArray[np.floating]) -> float:
+    """Return the one cut-off of ``SWEEP`` that maximises macro-F1; the lowest of equals."""
+    scores = [macro_f1(targets, proba >= cutoff) for cutoff in SWEEP]
+    return float(SWEEP[int(np.argmax(scores))])
+
+
+def fit_label_thresholds(
+    targets: NDArray[np.bool_], proba: NDArray[np.floating], *, shrinkage: float
+) -> NDArray[np.float64]:
+    """Return one cut-off a label, drawn towards the global one.
+
+    With n positives of the label, its own best cut-off t and the global cut-off g,
+    ``logit(cut-off) = (n logit(t) + k logit(g)) / (n + k)``.
+
+    Source: ours; the idea is the shrinkage of James and Stein 1961.
+
+    Args:
+        targets: Shape (N, C).
+        proba: Shape (N, C).
+        shrinkage: k >= 0, in positives.
+
+    Returns:
+        Shape (C,).
+    """
+    own = np.array([find_best_threshold(targets[:, c], proba[:, c]) for c in range(targets.shape[1])])
+    shared = fit_global_threshold(targets, proba)
+    n_positive = targets.sum(axis=0)
+    weight = n_positive / np.maximum(n_positive + shrinkage, 1.0)
+    return _expit(weight * _logit(own) + (1 - weight) * _logit(np.array(shared)))
+
+
+def fit_fixed(targets: NDArray[np.bool_], proba: NDArray[np.floating], value: float) -> ThresholdFit:
+    """Take the same given cut-off for every label."""
+    thresholds = np.full(targets.shape[1], value)
+    return ThresholdFit(
+        thresholds=thresholds, method="fixed", shrinkage=None, cross_fitted=_score(targets, proba >= thresholds)
+    )
+
+
+def fit_global(targets: NDArray[np.bool_], proba: NDArray[np.floating], *, n_folds: int, seed: int) -> ThresholdFit:
+    """Choose one cut-off for all labels and judge the choice by cross-fitting."""
+    decisions = np.zeros(targets.shape, dtype=np.bool_)
+    for fitted_on, judged in make_folds(len(targets), n_folds, seed):
+        decisions[judged] = proba[judged] >= fit_global_threshold(targets[fitted_on], proba[fitted_on])
+    return ThresholdFit(
+        thresholds=np.full(targets.shape[1], fit_global_threshold(targets, proba)),
+        method="global",
+        shrinkage=None,
+        cross_fitted=_score(targets, decisions),
+    )
+
+
+def fit_per_label(
+    targets: NDArray[np.bool_],
+    proba: NDArray[np.floating],
+    *,
+    n_folds: int,
+    seed: int,
+    shrinkages: Sequence[float] = SHRINKAGES,
+) -> ThresholdFit:
+    """Choose one cut-off a label, with the shrinkage that does best on texts it was not chosen on."""
+    judged_by: dict[float, dict[str, float]] = {}
+    for shrinkage in shrinkages:
+        decisions = np.zeros(targets.shape, dtype=np.bool_)
+        for fitted_on, judged in make_folds(len(targets), n_folds, seed):
+            cutoffs = fit_label_thresholds(targets[fitted_on], proba[fitted_on], shrinkage=shrinkage)
+            decisions[judged] = proba[judged] >= cutoffs
+        judged_by[shrinkage] = _score(targets, decisions)
+    best = max(judged_by, key=lambda shrinkage: judged_by[shrinkage]["macro_f1"])
+    return ThresholdFit(
+        thresholds=fit_label_thresholds(targets, proba, shrinkage=best),
+        method="per-label",
+        shrinkage=best,
+        cross_fitted=judged_by[best],
+    )
+
+
+def _score(targets: NDArray[np.bool_], decisions: NDArray[np.bool_]) -> dict[str, float]:
+    return {"macro_f1": macro_f1(targets, decisions), "micro_f1": micro_f1(targets, decisions)}
+
+
+def _logit(proba: NDArray[np.float64]) -> NDArray[np.float64]:
+    bounded = np.clip(proba, _EDGE, 1 - _EDGE)
+    logits: NDArray[np.float64] = np.log(bounded / (1 - bounded))
+    return logits
+
+
+def _expit(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    proba: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-logits))
+    return proba

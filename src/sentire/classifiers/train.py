@@ -1,0 +1,248 @@
+"""Train a classical model by its recipe, from corpus to model folder."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentire._version import __version__
+from sentire.classifiers.calibrate import compare_calibrations, cross_fit_proba, fit_calibrator
+from sentire.classifiers.card import render_model_card
+from sentire.classifiers.estimators import TfidfClassifier, TfidfLogisticRegression, TfidfNaiveBayes
+from sentire.classifiers.recipe import TfidfRecipe, ThresholdSection, classifier_grid
+from sentire.classifiers.search import SearchCell, grid_search
+from sentire.classifiers.thresholds import ThresholdFit, fit_fixed, fit_global, fit_per_label
+from sentire.core.config import dump_config, fingerprint
+from sentire.core.errors import DataError
+from sentire.core.label_maps import load_label_map, maps_from
+from sentire.core.labels import LabelSpace, load_label_space
+from sentire.core.progress import OnProgress, stay_quiet
+from sentire.data.cards import DatasetCard
+from sentire.data.reading import Reading
+from sentire.data.registry import parse_split_name
+from sentire.runtime.calibration import sigmoid
+from sentire.runtime.linear import LinearScorer
+from sentire.runtime.model_folder import ModelConfig
+from sentire.runtime.texts import prepare_texts
+from sentire.runtime.tfidf_model import TfidfModel
+from sentire.storage.atomic import make_directory, write_json
+
+REPORT_NAME = "training.json"
+SEARCH_NAME = "search.partial.json"
+
+_CLASSIFIERS: MappingProxyType[str, Callable[..., TfidfClassifier]] = MappingProxyType(
+    {"logistic-regression": TfidfLogisticRegression, "naive-bayes": TfidfNaiveBayes}
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainedModel:
+    """A trained model, and what its training measured on dev."""
+
+    model: TfidfModel
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Split:
+    card: DatasetCard
+    space: LabelSpace
+    texts: list[str]
+    targets: NDArray[np.bool_]
+    n_unlabelled: int
+
+
+def train_tfidf(
+    recipe: TfidfRecipe,
+    output: Path,
+    *,
+    data_root: Path | None = None,
+    n_jobs: int | None = None,
+    on_progress: OnProgress = stay_quiet,
+) -> TrainedModel:
+    """Train, calibrate, cut off and save a model.
+
+    The classifier learns from the train split alone. Calibration and cut-offs are chosen on dev; what the report
+    says of dev is cross-fitted, that is, measured on texts on which nothing was chosen. The test split is not read.
+
+    Args:
+        recipe: The whole experiment.
+        output: Folder of the model; gets the model, ``training.json`` and, during a search, its finished cells.
+        data_root: Where the corpora are; found by itself where None.
+        n_jobs: Labels fitted at the same time.
+        on_progress: Told what is going on.
+
+    Raises:
+        ConfigError, DataError, UnknownNameError, OutputError: As their messages say.
+    """
+    started = time.perf_counter()
+    kind, settled, grid = classifier_grid(recipe)
+    train = _read_split(recipe.data.train, recipe.data.label_space, data_root)
+    dev = _read_split(recipe.data.dev, train.space.name, data_root)
+    make_directory(output)
+    estimator = _CLASSIFIERS[kind](**vars(recipe.features), **settled, n_jobs=n_jobs)
+    if "random_state" in estimator.get_params():
+        estimator.set_params(random_state=recipe.seed)
+
+    checkpoint = output / SEARCH_NAME
+    cells = []
+    if grid:
+        cells = grid_search(
+            estimator,
+            grid,
+            train.texts,
+            train.targets,
+            n_folds=recipe.search.n_folds,
+            seed=recipe.seed,
+            checkpoint=checkpoint,
+            fingerprint=f"{fingerprint(recipe)}-{train.card.revision}",
+            on_progress=on_progress,
+        )
+        estimator.set_params(**max(cells, key=lambda cell: cell.mean).settings)
+    on_progress(0, 3, "fitting on the whole train split")
+    estimator.fit(train.texts, train.targets)
+    scorer = _round_weights(estimator.scorer_, recipe.output.precision)
+    dev_logits = scorer.score(estimator.features_.transform(dev.texts))
+
+    on_progress(1, 3, "calibrating on dev")
+    calibrations = compare_calibrations(dev_logits, dev.targets, n_folds=recipe.calibration.n_folds, seed=recipe.seed)
+    method = recipe.calibration.method
+    if method == "best":
+        method = min(calibrations, key=lambda name: calibrations[name]["log_loss"])
+    calibrator = fit_calibrator(method, dev_logits, dev.targets)
+    # Cut-offs are judged on probabilities that no text has influenced itself.
+    cross_fitted = cross_fit_proba(
+        method, dev_logits, dev.targets, n_folds=recipe.calibration.n_folds, seed=recipe.seed
+    )
+
+    on_progress(2, 3, "choosing cut-offs on dev")
+    chosen = fit_thresholds(recipe.thresholds, dev.targets, cross_fitted, seed=recipe.seed)
+    projected = _fit_projected(recipe, train.space, dev, cross_fitted)
+    report = {
+        "dev": dev.card.name,
+        "n_train": len(train.texts),
+        "n_dev": len(dev.texts),
+        "n_unlabelled_left_out": train.n_unlabelled + dev.n_unlabelled,
+        "classifier": {"kind": kind, **_plain_settings(estimator)},
+        "n_features": len(estimator.features_),
+        "search": [cell.as_dict() for cell in cells],
+        "calibration": {"chosen": method, "cross_fitted_on_dev": calibrations},
+        "thresholds": {
+            "chosen": chosen.method,
+            "shrinkage": chosen.shrinkage,
+            "cross_fitted_on_dev": _compare_thresholds(recipe, dev, cross_fitted, sigmoid(dev_logits), chosen),
+            "projected": {
+                name: {"cross_fitted_on_dev": fit.cross_fitted, "shrinkage": fit.shrinkage}
+                for name, fit in projected.items()
+            },
+        },
+    }
+    model = TfidfModel(
+        config=ModelConfig(
+            name=recipe.name,
+            label_space=train.space,
+            thresholds=chosen.thresholds,
+            threshold_method=f"{chosen.method}, chosen on {recipe.data.dev}",
+            projected_thresholds={name: fit.thresholds for name, fit in projected.items()},
+            training={
+                "recipe": dump_config(recipe),
+                "recipe_fingerprint": fingerprint(recipe),
+                "data": {"name": train.card.name, "revision": train.card.revision, "licence": train.card.licence},
+                "seed": recipe.seed,
+                "sentire_version": __version__,
+            },
+        ),
+        features=estimator.features_,
+        scorer=scorer,
+        calibrator=calibrator,
+    )
+    model.save(output, card=render_model_card(recipe, train.card, report), precision=recipe.output.precision)
+    write_json(output / REPORT_NAME, {**report, "seconds": round(time.perf_counter() - started, 1)})
+    checkpoint.unlink(missing_ok=True)
+    on_progress(3, 3, "saved")
+    return TrainedModel(model=model, report=report)
+
+
+def fit_thresholds(
+    section: ThresholdSection, targets: NDArray[np.bool_], proba: NDArray[np.floating], *, seed: int
+) -> ThresholdFit:
+    """Choose cut-offs as a recipe says."""
+    if section.method == "fixed":
+        return fit_fixed(targets, proba, section.value)
+    if section.method == "global":
+        return fit_global(targets, proba, n_folds=section.n_folds, seed=seed)
+    return fit_per_label(targets, proba, n_folds=section.n_folds, seed=seed)
+
+
+def _read_split(name: str, label_space: str, data_root: Path | None) -> _Split:
+    dataset, split = parse_split_name(name)
+    space = dataset.card.label_space
+    if space is None:
+        raise DataError(expected="a data set with labels", got=dataset.card.name, where=name)
+    examples = dataset.read_split(split, root=data_root, reading=Reading())
+    labelled = [example for example in examples if example.labels]
+    if not labelled:
+        raise DataError(expected="examples with labels", got="none", where=name)
+    labels: Sequence[tuple[str, ...]] = [example.labels for example in labelled]
+    if label_space and load_label_space(label_space) != space:
+        label_map = load_label_map(space.name, label_space)
+        space, labels = label_map.target, [label_map.map_labels(row) for row in labels]
+    return _Split(
+        card=dataset.card,
+        space=space,
+        texts=prepare_texts([example.text for example in labelled]),
+        targets=space.encode(labels),
+        n_unlabelled=len(examples) - len(labelled),
+    )
+
+
+def _fit_projected(
+    recipe: TfidfRecipe, space: LabelSpace, dev: _Split, proba: NDArray[np.float32]
+) -> dict[str, ThresholdFit]:
+    return {
+        label_map.target.name: fit_thresholds(
+            recipe.thresholds,
+            label_map.project_indicator(dev.targets),
+            label_map.project_proba(proba),
+            seed=recipe.seed,
+        )
+        for label_map in maps_from(space)
+        if label_map.target.task == "multi-label"
+    }
+
+
+def _compare_thresholds(
+    recipe: TfidfRecipe,
+    dev: _Split,
+    proba: NDArray[np.float32],
+    uncalibrated: NDArray[np.float32],
+    chosen: ThresholdFit,
+) -> dict[str, dict[str, float]]:
+    n_folds, seed = recipe.thresholds.n_folds, recipe.seed
+    return {
+        "fixed .5, uncalibrated": fit_fixed(dev.targets, uncalibrated, 0.5).cross_fitted,
+        "fixed .5": fit_fixed(dev.targets, proba, 0.5).cross_fitted,
+        "global": fit_global(dev.targets, proba, n_folds=n_folds, seed=seed).cross_fitted,
+        "per label, no shrinkage": fit_per_label(
+            dev.targets, proba, n_folds=n_folds, seed=seed, shrinkages=(0.0,)
+        ).cross_fitted,
+        "chosen": chosen.cross_fitted,
+    }
+
+
+def _round_weights(scorer: LinearScorer, precision: str) -> LinearScorer:
+    if precision == "float32":
+        return scorer
+    return LinearScorer(weights=scorer.weights.astype(np.float16).astype(np.float32), bias=scorer.bias)
+
+
+def _plain_settings(estimator: TfidfClassifier) -> dict[str, Any]:
+    return {name: value for name, value in estimator.get_params().items() if name != "n_jobs"}
+
+
+__all__ = ["SearchCell", "TrainedModel", "fit_thresholds", "train_tfidf"]

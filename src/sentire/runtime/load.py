@@ -1,0 +1,62 @@
+"""Find a model by its name or folder and load it."""
+
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from sentire.core.errors import ArtifactError, UnknownNameError, quote
+from sentire.runtime.model_folder import read_model_manifest
+from sentire.runtime.tfidf_model import KIND as TFIDF_KIND
+from sentire.runtime.tfidf_model import TfidfModel, read_tfidf_model
+
+Model = TfidfModel
+"""Every kind of model that the runtime can load."""
+
+EMBEDDED_MODELS: Mapping[str, str] = MappingProxyType({"default": "linear", "linear": "linear"})
+"""Names of the models in the package, and the folder of each under ``assets``."""
+
+_READERS: Mapping[str, Callable[[Path, Mapping[str, Any]], Model]] = MappingProxyType({TFIDF_KIND: read_tfidf_model})
+
+
+def load(name_or_path: str | Path = "default") -> Model:
+    """Load a model.
+
+    Args:
+        name_or_path: The name of an embedded model (``default``, ``linear``) or the folder of a trained one.
+
+    Returns:
+        The model; ``model.predict_proba(texts)`` gives calibrated probabilities of shape (N, C),
+        ``model.predict(texts)`` decisions, ``model.label_space`` the labels of the columns.
+
+    Raises:
+        UnknownNameError: There is no such model and no such folder.
+        ArtifactError: The model is damaged, or of a kind or version that this version of Sentire does not know.
+
+    Example:
+        >>> model = load("linear")
+        >>> model.predict_proba(["Thank you so much!"]).shape
+        (1, 28)
+    """
+    if isinstance(name_or_path, str) and name_or_path in EMBEDDED_MODELS:
+        folder = Path(str(files("sentire"))) / "assets" / EMBEDDED_MODELS[name_or_path]
+    else:
+        folder = Path(name_or_path)
+        if not folder.is_dir():
+            raise _unknown(str(name_or_path), folder)
+    manifest = read_model_manifest(folder)
+    reader = _READERS.get(str(manifest.get("kind")))
+    if reader is None:
+        raise ArtifactError(
+            expected=f"a model of the kind {', '.join(_READERS)}", got=quote(manifest.get("kind")), where=str(folder)
+        )
+    return reader(folder, manifest)
+
+
+def _unknown(name: str, folder: Path) -> UnknownNameError:
+    error = UnknownNameError.among("model", name, EMBEDDED_MODELS)
+    got = f"the file {name}" if folder.is_file() else quote(name)
+    return UnknownNameError(
+        expected=f"{error.expected} or the folder of a trained model", got=got, where="--model", hint=error.hint
+    )

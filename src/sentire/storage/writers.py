@@ -1,0 +1,117 @@
+"""Rows out: CSV, TSV, JSONL and Parquet files that appear whole or not at all."""
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import orjson
+
+from sentire.core.errors import MissingExtraError, UsageError, quote
+from sentire.storage.atomic import open_atomic
+from sentire.storage.rows import FileFormat
+
+WRITABLE_FORMATS: tuple[FileFormat, ...] = ("csv", "tsv", "jsonl", "parquet")
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class RowWriter(Protocol):
+    """Takes rows, a batch at a time."""
+
+    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append rows; each has a value for every column."""
+
+
+@contextmanager
+def open_row_writer(path: Path, file_format: FileFormat, columns: Mapping[str, type]) -> Iterator[RowWriter]:
+    """Open a table for writing; it takes its name when the block ends well.
+
+    Args:
+        path: Of the file.
+        file_format: One of ``WRITABLE_FORMATS``.
+        columns: Names and Python types (``str``, ``float``, ``int``, ``bool``) of the columns, in order. A JSONL
+            file takes whatever its rows hold.
+
+    Raises:
+        UsageError: The format cannot be written.
+        OutputError: The place cannot be written.
+    """
+    if file_format not in WRITABLE_FORMATS:
+        raise UsageError(
+            expected=f"a table format ({', '.join(WRITABLE_FORMATS)})", got=quote(file_format), where=str(path)
+        )
+    with open_atomic(path) as file:
+        if file_format == "parquet":
+            with _open_parquet(file, columns) as writer:
+                yield writer
+        elif file_format == "jsonl":
+            yield JsonlWriter(file)
+        else:
+            yield _SeparatedWriter(file, list(columns), "," if file_format == "csv" else "\t")
+
+
+def make_cell_harmless(cell: Any) -> Any:
+    """Put an apostrophe before text that a spreadsheet would run as a formula.
+
+    Example:
+        >>> make_cell_harmless("=1+1"), make_cell_harmless("fine"), make_cell_harmless(-0.5)
+        ("'=1+1", 'fine', -0.5)
+    """
+    if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS):
+        return f"'{cell}"
+    return cell
+
+
+class JsonlWriter:
+    """One JSON object a line, UTF-8."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Append rows."""
+        self._file.write(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
+
+
+class _SeparatedWriter:
+    def __init__(self, file: BinaryIO, columns: Sequence[str], delimiter: str) -> None:
+        self._file = file
+        self._columns = columns
+        self._delimiter = delimiter
+        self._write_cells([columns])
+
+    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        columns = self._columns
+        self._write_cells([[make_cell_harmless(row[column]) for column in columns] for row in rows])
+
+    def _write_cells(self, rows: Sequence[Sequence[Any]]) -> None:
+        # TSV has no quoting, so what would break a line or a field becomes a blank.
+        buffer = io.StringIO(newline="")
+        if self._delimiter == "\t":
+            for row in rows:
+                buffer.write("\t".join(" ".join(str(cell).split()) for cell in row) + "\n")
+        else:
+            csv.writer(buffer, lineterminator="\n").writerows(rows)
+        self._file.write(buffer.getvalue().encode())
+
+
+@contextmanager
+def _open_parquet(file: BinaryIO, columns: Mapping[str, type]) -> Iterator[RowWriter]:
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError as error:
+        raise MissingExtraError(extra="data", needed_for="Parquet files") from error
+    types = {str: pa.string(), float: pa.float32(), int: pa.int64(), bool: pa.bool_()}
+    schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
+
+    class ParquetRowWriter:
+        def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+            arrays = [pa.array([row[name] for row in rows], type=schema.field(name).type) for name in columns]
+            writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+
+    with pq.ParquetWriter(file, schema) as writer:
+        yield ParquetRowWriter()
