@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from sentire.classifiers.folds import make_folds
 from sentire.core.errors import MissingExtraError, UnknownNameError
-from sentire.metrics.calibration import expected_calibration_error, log_loss
+from sentire.metrics.calibration import micro_ece, log_loss
 from sentire.runtime.calibration import (
     CALIBRATION_METHODS,
     Calibrator,
@@ -123,7 +123,7 @@ def compare_calibrations(logits: Logits, targets: Targets, *, n_folds: int, seed
     for method in CALIBRATION_METHODS:
         proba = cross_fit_proba(method, logits, targets, n_folds=n_folds, seed=seed)
         measured[method] = {
-            "micro_ece": expected_calibration_error(targets, proba),
+            "micro_ece": micro_ece(targets, proba),
             "log_loss": log_loss(targets, proba),
         }
     return measured

@@ -15,6 +15,7 @@ from typing import Any, TypeVar, cast, dataclass_transform, get_args, get_type_h
 import orjson
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as pydantic_dataclass
+from pydantic_core import to_json
 
 from sentire.core.errors import ConfigError, describe, did_you_mean, quote
 
@@ -24,7 +25,7 @@ ConfigT = TypeVar("ConfigT")
 @dataclass_transform(frozen_default=True, kw_only_default=True)
 def config(cls: type[ConfigT]) -> type[ConfigT]:
     """Make a class a frozen, keyword-only, strictly validated section of a configuration."""
-    decorate = pydantic_dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid"))
+    decorate = pydantic_dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", allow_inf_nan=False))
     return cast("type[ConfigT]", decorate(cls))
 
 
@@ -41,10 +42,10 @@ def read_config(cls: type[ConfigT], path: Path, overrides: Iterable[str] = ()) -
             dotted key and near matches.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(expected="a readable TOML file", got=describe(error), where=str(path)) from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError(expected="valid TOML", got=str(error), where=str(path)) from error
     for override in overrides:
         _set_dotted(table, override)
@@ -58,7 +59,9 @@ def parse_config(cls: type[ConfigT], table: Mapping[str, Any], *, where: str = "
         ConfigError: A key is unknown or missing, or a value has the wrong type or range.
     """
     try:
-        return TypeAdapter(cls).validate_python(dict(table))
+        # Strict, so that "3" is no number and true is no 1. By way of JSON, because only there a strict check still
+        # takes the list of a TOML file for a tuple and a table for a section.
+        return TypeAdapter(cls).validate_json(to_json(dict(table), inf_nan_mode="constants"), strict=True)
     except ValidationError as error:
         raise _explain(cls, error, where) from error
 
@@ -85,7 +88,7 @@ def _set_dotted(table: dict[str, Any], override: str) -> None:
             raise ConfigError(expected="a section", got="a value", where=f"--set {key}")
     try:
         table[leaf] = tomllib.loads(f"value = {raw}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         table[leaf] = raw
 
 

@@ -18,10 +18,13 @@ Every message has four parts: what was expected, what was got, where, and what t
 
 from collections.abc import Iterable
 from difflib import get_close_matches
-from typing import ClassVar
+from typing import Any, ClassVar
 
 LONGEST_QUOTE_CHARS = 120
 """A message quotes at most this many characters of what it was given."""
+
+LONGEST_LIST_CHARS = 500
+"""A message lists names up to this many characters."""
 
 
 class SentireError(Exception):
@@ -44,6 +47,10 @@ class SentireError(Exception):
         place = f" at {where}" if where else ""
         advice = f"; {hint}" if hint else ""
         super().__init__(f"expected {expected}, got {got}{place}{advice}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions are pickled by their positional arguments; ours have none, and must survive a worker process.
+        return _restore, (type(self), self.args, dict(self.__dict__))
 
 
 class UsageError(SentireError):
@@ -127,12 +134,30 @@ class NotFittedError(SentireError, ValueError, AttributeError):
     exit_code = 3
 
 
+def _restore(cls: type[SentireError], args: tuple[Any, ...], state: dict[str, Any]) -> SentireError:
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
 def quote(value: object) -> str:
     """Show a value in a message: its repr, cut to a readable length."""
     shown = repr(value)
     if len(shown) > LONGEST_QUOTE_CHARS:
         return f"{shown[:LONGEST_QUOTE_CHARS]}… ({len(shown)} characters)"
     return shown
+
+
+def list_names(names: Iterable[str]) -> str:
+    """Show names in a message, with commas, cut to a readable length.
+
+    Example:
+        >>> list_names(["id", "text"])
+        'id, text'
+    """
+    shown = ", ".join(name if name.isprintable() and name else repr(name) for name in names)
+    return shown if len(shown) <= LONGEST_LIST_CHARS else f"{shown[:LONGEST_LIST_CHARS]}…"
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -142,6 +167,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         >>> did_you_mean("joyfull", ["joy", "joyful", "anger"])
         'did you mean "joyful" or "joy"?'
     """
+    if len(name) > LONGEST_QUOTE_CHARS:  # no name is that long, and the search for matches is slow on long strings
+        return ""
     near = get_close_matches(name, list(known), n=3, cutoff=0.6)
     if not near:
         return ""

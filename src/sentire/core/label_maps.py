@@ -4,7 +4,8 @@ Rule of projection: a target label holds where at least one of its source labels
 Probabilities are joined by the noisy-or, ``p(t) = 1 - prod over s in sources(t) of (1 - p(s))``, which is exact
 where the sources are independent given the text, and always lies between the two bounds of a union,
 ``max p(s)`` and ``min(1, sum p(s))``. Where the target is a single-label space, the joined values are divided by
-their sum, so that they are a distribution over the target's labels.
+their sum, so that they are a distribution over the target's labels; where they are all 0, because what was found
+has no target label, they stay 0.
 """
 
 from collections.abc import Iterable, Mapping

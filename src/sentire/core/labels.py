@@ -73,12 +73,12 @@ class LabelSpace:
         """
         try:
             return self._positions[label]
-        except KeyError:
+        except (KeyError, TypeError):  # a JSON file may hold a number or a list where a label should be
             raise LabelError(
                 expected=f"a label of {self.id}",
                 got=quote(label),
                 where=where,
-                hint=did_you_mean(label, self.labels) or f"the labels are {', '.join(self.labels)}",
+                hint=did_you_mean(str(label), self.labels) or f"the labels are {', '.join(self.labels)}",
             ) from None
 
     def encode(self, rows: Iterable[Iterable[str]]) -> NDArray[np.bool_]:

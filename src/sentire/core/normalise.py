@@ -4,13 +4,33 @@ import re
 import unicodedata
 
 _NON_WORDS = re.compile(r"[\W_]+")
+_VARIATION_SELECTORS = re.compile("[\ufe00-\ufe0f]")
 
 
 def normalise_text(text: str) -> str:
     """Reduce a text to what makes it the same text: NFKC, lower case, non-word runs to one blank.
 
+    Edge cases:
+        A combining mark that follows a letter belongs to the word: without it, the vowels of Hindi or Thai would
+        not count. A text without any word (``:(`` or an emoji) keeps its signs, so that two of them differ.
+
     Example:
         >>> normalise_text("  Well… THANK you!! ")
         'well thank you'
     """
-    return _NON_WORDS.sub(" ", unicodedata.normalize("NFKC", text).lower()).strip()
+    folded = unicodedata.normalize("NFKC", text).lower()
+    words = _NON_WORDS.sub(" ", folded) if folded.isascii() else _keep_words(folded)
+    return " ".join(words.split()) or " ".join(_VARIATION_SELECTORS.sub("", folded).split())
+
+
+def _keep_words(text: str) -> str:
+    kept = []
+    is_word = False
+    for char in text:
+        is_word = char.isalnum() or (is_word and _is_mark(char))
+        kept.append(char if is_word else " ")
+    return "".join(kept)
+
+
+def _is_mark(char: str) -> bool:
+    return unicodedata.category(char) in ("Mn", "Mc") and not _VARIATION_SELECTORS.match(char)

@@ -1,9 +1,10 @@
 """Files that appear whole or not at all."""
 
+import errno
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,29 +18,37 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
     """Open a file for writing that takes its name only when the block ends well.
 
     Until then the bytes are in a hidden neighbour that ends in ``.partial``; it is removed when the block fails or
-    is interrupted. What stood under the name before stays until the new file is whole and on the disk.
+    is interrupted. What stood under the name before stays until the new file is whole and on the disk. Behind a
+    symbolic link, the file that it leads to is the one that is written.
 
     Raises:
-        OutputError: The place cannot be written, or the disk is full.
+        OutputError: The place cannot be written, is no regular file, or the disk is full. An OSError of the block
+            itself that names another file is passed on as it is.
     """
-    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     try:
-        if path.is_dir():
-            raise IsADirectoryError(21, "a directory")
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "a directory")
+        if target.exists() and not target.is_file():  # to replace /dev/null or a pipe would harm the machine
+            raise OSError(errno.EINVAL, "a device or a pipe")
+        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
         file = partial.open("xb")
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _refused(path, error) from error
     try:
         with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
-        _sync_directory(path.parent)
+        partial.replace(target)
+        _sync_directory(target.parent)
     except OSError as error:
+        if error.filename not in (None, str(partial)):
+            raise
         raise _refused(path, error) from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # must not hide the error that brought us here
+            partial.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -66,15 +75,15 @@ def make_directory(path: Path) -> Path:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise _refused(path, error) from error
     return path
 
 
-def _refused(path: Path, error: OSError) -> OutputError:
+def _refused(path: Path, error: OSError | ValueError) -> OutputError:
     return OutputError(
         expected="a place that can be written",
-        got=describe(error),
+        got=describe(error) if isinstance(error, OSError) else str(error),
         where=str(path),
         hint="choose another place or make room; nothing was left half-written",
     )

@@ -1,13 +1,15 @@
 """Lines of a text file, one at a time, whatever their length and whatever bytes they hold."""
 
+import codecs
 import io
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from sentire.core.errors import DataError, UsageError, describe, quote
 from sentire.storage.report import ReadReport
@@ -21,8 +23,17 @@ LONGEST_LINE_CHARS = 16 * 1024 * 1024
 NOT_DECODED = "bytes that are not in the file's encoding"
 LINE_TOO_LONG = f"line of more than {LONGEST_LINE_CHARS} characters"
 
-_ESCAPED_BYTES = re.compile("[\udc80-\udcff]")
-_BYTE_ORDER_MARKS = ((b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+# Bytes that could not be decoded stand as surrogates, and no decoded text holds any.
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_BYTE_ORDER_MARK = "\ufeff"
+_MARKED_ENCODINGS = (
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins with the mark of UTF-16, so it is asked for first
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_LINE_ENDS = ("\n", "\r")
+_LONGEST_PIECE_CHARS = LONGEST_LINE_CHARS + len("\r\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,37 +63,48 @@ def read_lines(path: Path, report: ReadReport, *, encoding: str = "") -> Iterato
 
 
 def iterate_lines(path: Path, *, encoding: str = "") -> Iterator[Line]:
-    r"""Yield every line of a file, faulty ones marked.
+    r"""Yield every line of a file with its line end, faulty ones marked.
 
     Args:
         path: The file, or ``STDIN``.
-        encoding: Empty for UTF-8 (with or without a byte-order mark) or, where its mark stands first, UTF-16.
+        encoding: Empty for UTF-8 or, where its mark stands first, UTF-16 or UTF-32. A byte-order mark is no text.
 
     Raises:
-        DataError: The file cannot be opened.
+        DataError: The file cannot be opened or read.
         UsageError: The encoding is unknown.
     """
     with _open_text(path, encoding) as file:
-        number = 0
-        while text := _read_line(file, path):
-            number += 1
+        pieces = _iterate_pieces(file, path)
+        for number, piece in enumerate(pieces, start=1):
+            text = piece.removeprefix(_BYTE_ORDER_MARK) if number == 1 else piece
             fault = ""
-            if len(text) >= LONGEST_LINE_CHARS and not text.endswith("\n"):
-                fault = LINE_TOO_LONG
-                while (rest := _read_line(file, path)) and not rest.endswith("\n"):
-                    pass
-                text = ""
-            elif not text.isascii() and _ESCAPED_BYTES.search(text):
+            if len(text) > LONGEST_LINE_CHARS and len(text.rstrip("\r\n")) > LONGEST_LINE_CHARS:
+                if not text.endswith(_LINE_ENDS):
+                    next((rest for rest in pieces if rest.endswith(_LINE_ENDS)), None)
+                text, fault = "", LINE_TOO_LONG
+            elif not text.isascii() and _SURROGATES.search(text):
                 fault = NOT_DECODED
             yield Line(number, text, fault)
 
 
-def _read_line(file: TextIO, path: Path) -> str:
+def _iterate_pieces(file: TextIO, path: Path) -> Iterator[str]:
+    """Yield the lines of a file, those that are too long in several pieces."""
+    piece = _read_piece(file, path)
+    while piece:
+        following = _read_piece(file, path) if len(piece) == _LONGEST_PIECE_CHARS and piece[-1] == "\r" else ""
+        if following == "\n":  # the cut fell inside a line end
+            piece, following = piece + following, ""
+        yield piece
+        piece = following or _read_piece(file, path)
+
+
+def _read_piece(file: TextIO, path: Path) -> str:
     try:
-        return file.readline(LONGEST_LINE_CHARS)
-    except UnicodeDecodeError as error:
+        return file.readline(_LONGEST_PIECE_CHARS)
+    except UnicodeError as error:
+        encoding = error.encoding if isinstance(error, UnicodeDecodeError) else "the encoding"
         raise DataError(
-            expected=f"text in {error.encoding}", got=NOT_DECODED, where=str(path), hint="name the encoding"
+            expected=f"text in {encoding}", got=NOT_DECODED, where=str(path), hint="name the encoding"
         ) from error
     except OSError as error:
         raise DataError(expected="a readable file", got=describe(error), where=str(path)) from error
@@ -90,24 +112,49 @@ def _read_line(file: TextIO, path: Path) -> str:
 
 @contextmanager
 def _open_text(path: Path, encoding: str) -> Iterator[TextIO]:
-    # newline="" keeps line ends as they are, which quoted CSV fields need.
+    with _open_bytes(path) as file:
+        head = b"" if encoding else _peek(file, path)
+        marked = next((name for mark, name in _MARKED_ENCODINGS if head.startswith(mark)), "utf-8")
+        try:
+            # newline="" keeps line ends as they are, which quoted CSV fields need.
+            text = io.TextIOWrapper(file, encoding=encoding or marked, errors="surrogateescape", newline="")
+        except (LookupError, ValueError) as error:
+            raise UsageError(
+                expected="the name of a text encoding, such as utf-8 or cp1252", got=quote(encoding)
+            ) from error
+        try:
+            yield text
+        finally:
+            text.detach()  # standard input stays open; a file is closed by the block around this one
+
+
+def _peek(file: BufferedReader, path: Path) -> bytes:
+    # The first bytes are looked at without being read: a pipe cannot be opened twice.
+    try:
+        return file.peek(4)
+    except OSError as error:
+        raise DataError(expected="a readable file", got=describe(error), where=str(path)) from error
+
+
+@contextmanager
+def _open_bytes(path: Path) -> Iterator[BufferedReader]:
     if path == STDIN:
-        yield io.TextIOWrapper(sys.stdin.buffer, encoding=encoding or "utf-8-sig", errors="surrogateescape", newline="")
+        stream: Any = sys.stdin.buffer
+        if isinstance(stream, BufferedReader):
+            yield stream
+            return
+        reader: Any = BufferedReader(stream)  # a stand-in for standard input without a buffer of its own
+        try:
+            yield reader
+        finally:
+            reader.detach()
         return
     try:
-        with path.open("rb") as peek:
-            head = peek.read(2)
-        marked = next((name for mark, name in _BYTE_ORDER_MARKS if head.startswith(mark)), "utf-8-sig")
-        file = path.open(encoding=encoding or marked, errors="surrogateescape", newline="")
-    except OSError as error:
+        file = path.open("rb")
+    except (OSError, ValueError) as error:
+        got = describe(error) if isinstance(error, OSError) else str(error)
         raise DataError(
-            expected="a file that can be read",
-            got="a directory" if path.is_dir() else describe(error),
-            where=str(path),
-        ) from error
-    except LookupError as error:
-        raise UsageError(
-            expected="the name of a text encoding, such as utf-8 or cp1252", got=quote(encoding)
+            expected="a file that can be read", got="a directory" if path.is_dir() else got, where=str(path)
         ) from error
     with file:
         yield file

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sentire.core.errors import DataError
+from sentire.core.errors import DataError, UsageError
 
 KEPT_REJECTIONS = 20
 """A report keeps the first rejections in full; of the others it keeps the counts."""
@@ -43,6 +43,9 @@ class ReadReport:
         max_rejected_fraction: A lenient run stops when more than this share of the rows was rejected.
         on_reject: Called with every rejection.
         hint: What to do when too many rows were rejected.
+
+    Raises:
+        UsageError: The share is not between 0 and 1.
     """
 
     def __init__(
@@ -54,6 +57,8 @@ class ReadReport:
         on_reject: Callable[[Rejection], None] | None = None,
         hint: str = "",
     ) -> None:
+        if not 0.0 <= max_rejected_fraction <= 1.0:
+            raise UsageError(expected="a share of rejected rows between 0 and 1", got=f"{max_rejected_fraction:g}")
         self.path = path
         self.is_strict = is_strict
         self.max_rejected_fraction = max_rejected_fraction
@@ -85,6 +90,12 @@ class ReadReport:
             DataError: In strict mode at once; in lenient mode when the allowed share is passed.
         """
         rejection = Rejection(self.path, row, reason, detail)
+        self.n_rejected += 1
+        self.reasons[reason] += 1
+        if len(self.first_rejections) < KEPT_REJECTIONS:
+            self.first_rejections.append(rejection)
+        if self._on_reject is not None:
+            self._on_reject(rejection)
         if self.is_strict:
             raise DataError(
                 expected="a row that can be read",
@@ -92,12 +103,6 @@ class ReadReport:
                 where=f"{self.path}:{row}",
                 hint="mend the row, or read without --strict to count and skip such rows",
             )
-        self.n_rejected += 1
-        self.reasons[reason] += 1
-        if len(self.first_rejections) < KEPT_REJECTIONS:
-            self.first_rejections.append(rejection)
-        if self._on_reject is not None:
-            self._on_reject(rejection)
         if self.n_rejected >= FEWEST_REJECTIONS_TO_STOP:
             self._stop_if_too_many()
 

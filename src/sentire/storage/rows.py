@@ -1,11 +1,11 @@
 """Rows of CSV, TSV, JSONL, Parquet and plain text as one kind of stream, in bounded memory."""
 
 import csv
-from collections import deque
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import orjson
 
@@ -15,6 +15,7 @@ from sentire.core.errors import (
     UnknownNameError,
     UsageError,
     did_you_mean,
+    list_names,
     quote,
 )
 from sentire.storage.lines import LONGEST_LINE_CHARS, STDIN, Line, iterate_lines, read_lines
@@ -28,6 +29,7 @@ TEXT_COLUMN = "text"
 """The one column of a plain text file."""
 
 PARQUET_BATCH_ROWS = 4096
+PARQUET_BUFFER_BYTES = 1 << 20
 
 _SUFFIXES: dict[str, FileFormat] = {
     ".csv": "csv",
@@ -37,6 +39,12 @@ _SUFFIXES: dict[str, FileFormat] = {
     ".parquet": "parquet",
     ".txt": "txt",
 }
+
+
+LONGEST_RECORD_LINES = 100_000
+"""A quoted CSV record over more lines, or of more than ``LONGEST_LINE_CHARS``, counts as one with an open quote."""
+
+BROKEN_QUOTING = "broken quoting"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,7 @@ def read_rows(
         The rows that could be read. ``report.n_read`` counts these and the rejected ones.
 
     Raises:
-        DataError: The file cannot be opened or has no header, or strict reading met a broken row.
+        DataError: The file cannot be opened, has no header or a broken one, or strict reading met a broken row.
 
     Edge cases:
         TSV has no quoting (as IANA registers it); CSV has. A quote that is never closed costs its own line only:
@@ -126,90 +134,134 @@ def check_columns(wanted: Sequence[str], present: Sequence[str], *, where: str) 
         if column not in present:
             raise DataError(
                 expected=f"a column {quote(column)}",
-                got=f"the columns {', '.join(present)}",
+                got=f"the columns {list_names(present)}",
                 where=where,
                 hint=did_you_mean(column, present),
             )
+
+
+class _Record(NamedTuple):
+    """The cells of one row: where it begins, and why it cannot be used (empty where it can). A blank has no cells."""
+
+    number: int
+    cells: list[str]
+    fault: str = ""
+    detail: str = ""
 
 
 def _read_separated(
     path: Path, report: ReadReport, columns: Sequence[str], encoding: str, *, is_quoted: bool
 ) -> Iterator[Row]:
     lines = iterate_lines(path, encoding=encoding)
-    records = _quoted_records(lines, report) if is_quoted else _plain_records(lines, report)
-    header = list(columns)
-    for number, record in records:
-        if not header:
-            header = _check_header(record, path)
-            continue
-        report.read()
-        if len(record) != len(header):
-            report.reject(number, "wrong number of fields", f"expected {len(header)}, got {len(record)}")
+    records = _quoted_records(lines) if is_quoted else _plain_records(lines)
+    header = _check_header(columns, "columns") if columns else []
+    for record in records:
+        if not record.cells and not record.fault:
+            report.blank()
+        elif not header:
+            # To skip a broken header would make a header of the first row.
+            if record.fault:
+                raise DataError(
+                    expected="a header row that can be read",
+                    got=f"{record.fault}{f' ({record.detail})' if record.detail else ''}",
+                    where=f"{path}:{record.number}",
+                )
+            header = _check_header(record.cells, f"{path}:{record.number}")
         else:
-            yield Row(number, dict(zip(header, record, strict=True)))
+            report.read()
+            if record.fault:
+                report.reject(record.number, record.fault, record.detail)
+            elif len(record.cells) != len(header):
+                detail = f"expected {len(header)}, got {len(record.cells)}"
+                report.reject(record.number, "wrong number of fields", detail)
+            else:
+                yield Row(record.number, dict(zip(header, record.cells, strict=True)))
     if not header:
         raise DataError(expected="a header row", got="an empty file", where=str(path))
 
 
-def _check_header(record: list[str], path: Path) -> list[str]:
-    header = [name.strip() for name in record]
-    repeated = sorted({name for name in header if header.count(name) > 1})
+def _check_header(names: Sequence[str], where: str) -> list[str]:
+    header = [name.strip() for name in names]
+    repeated = sorted(name for name, count in Counter(header).items() if count > 1)
     if repeated:
         raise DataError(
             expected="a header with different column names",
-            got=f"{', '.join(map(quote, repeated))} more than once",
-            where=f"{path}:1",
+            got=f"{list_names(repeated)} more than once",
+            where=where,
         )
     return header
 
 
-def _plain_records(lines: Iterator[Line], report: ReadReport) -> Iterator[tuple[int, list[str]]]:
+def _plain_records(lines: Iterator[Line]) -> Iterator[_Record]:
     for line in lines:
-        if line.fault:
-            report.read()
-            report.reject(line.number, line.fault)
-        elif text := line.text.rstrip("\r\n"):
-            yield line.number, text.split("\t")
-        else:
-            report.blank()
+        text = line.text.rstrip("\r\n")
+        yield _Record(line.number, text.split("\t") if text else [], line.fault)
 
 
-def _quoted_records(lines: Iterator[Line], report: ReadReport) -> Iterator[tuple[int, list[str]]]:
+def _quoted_records(lines: Iterator[Line]) -> Iterator[_Record]:
+    """Parse CSV; where a quote is never closed, give up its line alone.
+
+    The lines after it are read again, each but the last as a record of its own: had one of them a quote that stays
+    open, it would run into the same broken place. So no line is parsed more than three times, whatever the file.
+    """
     # The limit is a setting of the csv module as a whole; it is only ever raised.
     csv.field_size_limit(max(csv.field_size_limit(), LONGEST_LINE_CHARS))
-    again: deque[Line] = deque()
-    current: list[Line] = []
-
-    def feed() -> Iterator[str]:
-        while True:
-            line = again.popleft() if again else next(lines, None)
-            if line is None:
-                return
-            current.append(line)
-            yield line.text
-
+    feed = _LineFeed(lines)
     while True:
-        reader = csv.reader(feed(), strict=True)
         try:
-            for record in reader:
-                fault = next((line.fault for line in current if line.fault), "")
-                number = current[0].number
-                current.clear()
-                if fault:
-                    report.read()
-                    report.reject(number, fault)
-                elif record:
-                    yield number, record
-                else:
-                    report.blank()
+            for cells in csv.reader(feed, strict=True):
+                taken = feed.take()
+                fault = taken[0].fault if len(taken) == 1 else next((line.fault for line in taken if line.fault), "")
+                yield _Record(taken[0].number, cells, fault)
         except csv.Error as error:
-            broken, *rest = current
-            current.clear()
-            again.extendleft(reversed(rest))
-            report.read()
-            report.reject(broken.number, "broken quoting", str(error))
+            broken, *after = feed.take()
+            yield _Record(broken.number, [], broken.fault or BROKEN_QUOTING, str(error))
+            for line in after[:-1]:
+                yield _parse_alone(line)
+            feed.give_back(after[-1:])  # the line that does not fit an open quote may well begin a record
         else:
             return
+
+
+class _LineFeed:
+    """Hands lines to the csv module and keeps those of the record that it is in."""
+
+    def __init__(self, lines: Iterator[Line]) -> None:
+        self._lines = lines
+        self._again: list[Line] = []
+        self._taken: list[Line] = []
+        self._n_chars = 0
+
+    def __iter__(self) -> "_LineFeed":
+        return self
+
+    def __next__(self) -> str:
+        line = self._again.pop() if self._again else next(self._lines)
+        self._taken.append(line)
+        self._n_chars += len(line.text)
+        n_lines = len(self._taken)
+        if n_lines > 1 and (n_lines > LONGEST_RECORD_LINES or self._n_chars > LONGEST_LINE_CHARS):
+            raise csv.Error("no closing quote within reach")
+        return line.text
+
+    def take(self) -> list[Line]:
+        """Return the lines of the record that ends here."""
+        taken, self._taken, self._n_chars = self._taken, [], 0
+        return taken
+
+    def give_back(self, lines: list[Line]) -> None:
+        """Have at most one line read again."""
+        self._again = lines
+
+
+def _parse_alone(line: Line) -> _Record:
+    if line.fault:
+        return _Record(line.number, [], line.fault)
+    try:
+        (cells,) = csv.reader([line.text], strict=True)
+    except csv.Error as error:
+        return _Record(line.number, [], BROKEN_QUOTING, str(error))
+    return _Record(line.number, cells)
 
 
 def _read_jsonl(path: Path, report: ReadReport, encoding: str) -> Iterator[Row]:
@@ -234,13 +286,35 @@ def _read_parquet(path: Path, report: ReadReport) -> Iterator[Row]:
     if path == STDIN:
         raise UsageError(expected="a file", got="standard input", where="--input", hint="Parquet needs a file")
     try:
-        with pq.ParquetFile(path) as file:
+        # A buffer lets pyarrow stream the pages of a row group, which may be the whole file, instead of loading it.
+        with pq.ParquetFile(path, buffer_size=PARQUET_BUFFER_BYTES, page_checksum_verification=True) as file:
+            _check_header(file.schema_arrow.names, str(path))
             number = 0
             for batch in file.iter_batches(batch_size=PARQUET_BATCH_ROWS):
-                for fields in batch.to_pylist():
+                for fields, fault in _convert_batch(batch):
                     number += 1
                     report.read()
-                    yield Row(number, fields)
-    except (pa.ArrowException, OSError) as error:
+                    if fault:
+                        report.reject(number, "a value that cannot be read", fault)
+                    else:
+                        yield Row(number, fields)
+    except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a column name that is not UTF-8
         got = "a directory" if path.is_dir() else " ".join(str(error).split())[:200]
         raise DataError(expected="a Parquet file", got=got, where=str(path)) from error
+
+
+def _convert_batch(batch: Any) -> Iterator[tuple[dict[str, object], str]]:
+    try:
+        rows = batch.to_pylist()
+    except (ValueError, OverflowError):
+        rows = None  # text that is not UTF-8, a date beyond the calendar: find the rows, and keep the others
+    if rows is not None:
+        yield from ((fields, "") for fields in rows)
+        return
+    for position in range(batch.num_rows):
+        try:
+            (fields,) = batch.slice(position, 1).to_pylist()
+        except (ValueError, OverflowError) as error:
+            yield {}, str(error)
+        else:
+            yield fields, ""

@@ -1,0 +1,6 @@
+"""``python -m sentire`` is the ``sentire`` command."""
+
+from sentire.cli.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""Answers and summaries as tables with bars."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sentire.analysis.answers import FLAG_MEANINGS, Answer, Emotion
+from sentire.analysis.files import FileAnalysis
+from sentire.cli.bars import draw_bar, label_colour
+
+BAR_WIDTH = 24
+FEWEST_EMOTIONS = 3
+LONGEST_TEXT_CHARS = 300
+
+
+def print_answers(console: Console, answers: Sequence[Answer]) -> None:
+    """Print each text with its likeliest emotions; those that reach their cut-off are marked."""
+    for answer in answers:
+        shown = answer.text if len(answer.text) <= LONGEST_TEXT_CHARS else f"{answer.text[:LONGEST_TEXT_CHARS]}…"
+        console.print(Text(f"{answer.id}  " if answer.id else "", style="dim") + Text(_one_line(shown), style="bold"))
+        if answer.context:
+            console.print(Text(f"  after: {_one_line(answer.context)}", style="dim"))
+        table = Table.grid(padding=(0, 1))
+        space = answer.space.space.name
+        for emotion in answer.emotions[: max(FEWEST_EMOTIONS, len(answer.labels) + 1)]:
+            is_given = emotion.label in answer.labels
+            colour = label_colour(space, emotion.label) if is_given else "dim"
+            table.add_row(
+                Text("  ●" if is_given else "   ", style=colour),
+                Text(f"{emotion.label:<15}", style=colour),
+                Text(f"{draw_bar(emotion.proba, BAR_WIDTH):<{BAR_WIDTH}}", style=colour),
+                Text(f"{emotion.proba:.2f}", style=colour),
+                Text(_cutoff(emotion), style="dim"),
+            )
+        console.print(table)
+        for flag in answer.flags:
+            console.print(Text(f"   ! {FLAG_MEANINGS[flag]}", style="yellow"))
+        console.print()
+
+
+def print_summary(console: Console, analysis: FileAnalysis) -> None:
+    """Print the shares of the labels in a file, each with the row in which it is strongest."""
+    summary = analysis.summary
+    space = summary.space.space
+    table = Table(box=None, pad_edge=False, padding=(0, 1), title_justify="left", header_style="bold")
+    table.add_column(space.name)
+    table.add_column("share of rows")
+    table.add_column("", justify="right")
+    table.add_column("strongest row", ratio=1, no_wrap=True, overflow="ellipsis")
+    highest = max(summary.shares.values(), default=1.0)
+    for label, share in summary.shares.items():
+        colour = label_colour(space.name, label)
+        strongest = summary.strongest(label)[0]
+        name = strongest.id or str(strongest.row)
+        table.add_row(
+            Text(label, style=colour),
+            Text(f"{draw_bar(share / highest, BAR_WIDTH):<{BAR_WIDTH}}", style=colour),
+            f"{share:.1%}",
+            Text.assemble((f"{name}: ", "dim"), _one_line(strongest.text)),
+        )
+    console.print(
+        Text(f"{summary.n_rows:,} texts", style="bold")
+        + Text(f" · model {summary.space.model_name} · {len(space)} labels ({space.id})", style="dim")
+    )
+    console.print(table)
+    if summary.n_without_label:
+        console.print(Text(f"no label reaches its cut-off in {summary.n_without_label / summary.n_rows:.1%}", style="dim"))
+    for flag, count in summary.flag_counts.most_common():
+        console.print(Text(f"! {count:,} rows: {FLAG_MEANINGS[flag]}", style="yellow"))
+
+
+def _cutoff(emotion: Emotion) -> str:
+    return "" if emotion.threshold is None else f"cut-off {emotion.threshold:.2f}"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

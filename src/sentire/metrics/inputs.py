@@ -1,0 +1,115 @@
+"""What every measure makes sure of before it counts: shapes that fit, values that are numbers."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from sentire.core.errors import DataError, ShapeError
+
+BoolArray = NDArray[np.bool_]
+FloatArray = NDArray[np.float64]
+
+
+def check_indicator(values: ArrayLike, *, name: str) -> BoolArray:
+    """Return a truth for every example and label as a boolean array of shape (N, C).
+
+    Args:
+        values: Shape (N, C) with N and C at least 1; booleans, or numbers that are all 0 or 1.
+        name: What the values are, for messages.
+
+    Raises:
+        ShapeError: Not two axes, or one of them is empty.
+        DataError: A value is neither 0 nor 1.
+    """
+    array = np.asarray(values)
+    _check_matrix(array, name)
+    if array.dtype == np.bool_:
+        return array
+    if array.dtype.kind not in "iuf" or not np.isin(array, (0, 1)).all():
+        raise DataError(expected="only true and false, or 1 and 0", got=f"other values of {array.dtype}", where=name)
+    return array.astype(np.bool_)
+
+
+def check_decisions(targets: ArrayLike, decisions: ArrayLike) -> tuple[BoolArray, BoolArray]:
+    """Return targets and decisions as boolean arrays of the same shape (N, C).
+
+    Raises:
+        ShapeError: The shapes differ, or are not (N, C).
+        DataError: A value is neither 0 nor 1.
+    """
+    true, decided = check_indicator(targets, name="targets"), check_indicator(decisions, name="decisions")
+    _check_same_shape(true, decided, "decisions")
+    return true, decided
+
+
+def check_scores(targets: ArrayLike, scores: ArrayLike) -> tuple[BoolArray, FloatArray]:
+    """Return targets and finite scores of the same shape (N, C).
+
+    Raises:
+        ShapeError: The shapes differ, or are not (N, C).
+        DataError: A target is neither 0 nor 1, or a score is NaN or infinite.
+    """
+    true, finite = check_indicator(targets, name="targets"), check_finite(scores, name="scores")
+    _check_same_shape(true, finite, "scores")
+    return true, finite
+
+
+def check_proba(targets: ArrayLike, proba: ArrayLike) -> tuple[BoolArray, FloatArray]:
+    """Return targets and probabilities of the same shape (N, C).
+
+    Raises:
+        ShapeError: The shapes differ, or are not (N, C).
+        DataError: A target is neither 0 nor 1, or a probability is not a number from 0 to 1.
+    """
+    true, values = check_scores(targets, proba)
+    wrong = (values < 0) | (values > 1)
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise DataError(
+            expected="probabilities from 0 to 1",
+            got=f"{values[row, column]:g}",
+            where=f"row {row}, column {column}",
+        )
+    return true, values
+
+
+def check_paired_scores(predicted: ArrayLike, targets: ArrayLike) -> tuple[FloatArray, FloatArray]:
+    """Return predicted and true continuous scores of the same shape (N, D).
+
+    Raises:
+        ShapeError: The shapes differ, or are not (N, D).
+        DataError: A value is NaN or infinite.
+    """
+    guessed, true = check_finite(predicted, name="predicted"), check_finite(targets, name="targets")
+    _check_same_shape(true, guessed, "predicted")
+    return guessed, true
+
+
+def check_finite(values: ArrayLike, *, name: str) -> FloatArray:
+    """Return a float array of shape (N, C) without NaN and infinity.
+
+    Raises:
+        ShapeError: Not two axes, or one of them is empty.
+        DataError: A value is NaN, infinite or no number.
+    """
+    array = np.asarray(values)
+    _check_matrix(array, name)
+    if array.dtype.kind not in "biuf":
+        raise DataError(expected="numbers", got=f"values of {array.dtype}", where=name)
+    floats = array.astype(np.float64)
+    wrong = ~np.isfinite(floats)
+    if wrong.any():
+        row, column = np.argwhere(wrong)[0]
+        raise DataError(
+            expected="finite numbers", got=f"{floats[row, column]:g}", where=f"{name}, row {row}, column {column}"
+        )
+    return floats
+
+
+def _check_matrix(array: NDArray[np.generic], name: str) -> None:
+    if array.ndim != 2 or 0 in array.shape:
+        raise ShapeError(expected="shape (N, C) with N and C at least 1", got=f"shape {array.shape}", where=name)
+
+
+def _check_same_shape(true: NDArray[np.generic], other: NDArray[np.generic], name: str) -> None:
+    if true.shape != other.shape:
+        raise ShapeError(expected=f"shape {true.shape}, as the targets have", got=f"shape {other.shape}", where=name)
