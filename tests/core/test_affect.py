@@ -58,5 +58,5 @@ def test_scores_off_the_scale_are_refused(score):
 
 def test_names():
     assert load_affect_scale("vad-unit") is load_affect_scale("vad-unit.v1") is VAD_UNIT
-    with pytest.raises(UnknownNameError, match='affect scale .*did you mean "vad-1-5"'):
+    with pytest.raises(UnknownNameError, match=r'affect scale .*did you mean "vad-1-5"'):
         load_affect_scale("vad-15")

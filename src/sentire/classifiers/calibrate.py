@@ -1,6 +1,7 @@
 """Fit the map from a classifier's logits to probabilities, on data that the classifier has not seen."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.typing import NDArray
 
 from sentire.classifiers.folds import make_folds
 from sentire.core.errors import MissingExtraError, UnknownNameError
-from sentire.metrics.calibration import micro_ece, log_loss
+from sentire.metrics.calibration import log_loss, micro_ece
 from sentire.runtime.calibration import (
     CALIBRATION_METHODS,
     Calibrator,
@@ -101,16 +102,31 @@ def fit_calibrator(method: str, logits: Logits, targets: Targets) -> Calibrator:
     return _FITTERS[method](logits, targets)
 
 
-def cross_fit_proba(method: str, logits: Logits, targets: Targets, *, n_folds: int, seed: int) -> NDArray[np.float32]:
-    """Calibrate each text by a calibrator that was fitted without it; shape (N, C).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibratedFold:
+    """What one fold knows: everything but the texts that it will be judged on.
 
-    What is measured on these probabilities is what the method does for texts that it has not seen.
+    Attributes:
+        fitted_on: Positions that the calibrator was fitted on.
+        judged: The other positions.
+        proba: This calibrator's probabilities of all N texts, shape (N, C).
     """
-    proba = np.zeros(logits.shape, dtype=np.float32)
-    for fitted_on, applied_to in make_folds(len(logits), n_folds, seed):
+
+    fitted_on: NDArray[np.int64]
+    judged: NDArray[np.int64]
+    proba: NDArray[np.float64]
+
+
+def make_calibrated_folds(
+    method: str, logits: Logits, targets: Targets, *, n_folds: int, seed: int
+) -> list[CalibratedFold]:
+    """Fit a calibrator for each fold, so that whatever is chosen next can be judged on texts nobody has seen."""
+    folds = []
+    for fitted_on, judged in make_folds(len(logits), n_folds, seed):
         calibrator = fit_calibrator(method, logits[fitted_on], targets[fitted_on])
-        proba[applied_to] = calibrator.apply(logits[applied_to])
-    return proba
+        proba = calibrator.apply(logits).astype(np.float64)
+        folds.append(CalibratedFold(fitted_on=fitted_on, judged=judged, proba=proba))
+    return folds
 
 
 def compare_calibrations(logits: Logits, targets: Targets, *, n_folds: int, seed: int) -> dict[str, dict[str, float]]:
@@ -121,11 +137,10 @@ def compare_calibrations(logits: Logits, targets: Targets, *, n_folds: int, seed
     """
     measured = {}
     for method in CALIBRATION_METHODS:
-        proba = cross_fit_proba(method, logits, targets, n_folds=n_folds, seed=seed)
-        measured[method] = {
-            "micro_ece": micro_ece(targets, proba),
-            "log_loss": log_loss(targets, proba),
-        }
+        proba = np.zeros(logits.shape)
+        for fold in make_calibrated_folds(method, logits, targets, n_folds=n_folds, seed=seed):
+            proba[fold.judged] = fold.proba[fold.judged]
+        measured[method] = {"micro_ece": micro_ece(targets, proba), "log_loss": log_loss(targets, proba)}
     return measured
 
 

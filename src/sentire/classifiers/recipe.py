@@ -75,13 +75,16 @@ class NaiveBayesSection:
 
 @config
 class SearchSection:
-    """Cross-validation of the grid.
+    """Cross-validation of the grid, by micro-F1.
 
     Attributes:
         n_folds: Parts of the training split.
+        cutoffs: ``fixed`` compares the cells at .5, as the course project did; ``per-label`` at each cell's own
+            cut-offs, as it will be used.
     """
 
     n_folds: Folds = 3
+    cutoffs: Literal["fixed", "per-label"] = "per-label"
 
 
 @config
@@ -90,7 +93,7 @@ class CalibrationSection:
 
     Attributes:
         method: ``best`` takes the one with the lowest log loss in cross-fitting on dev.
-        n_folds: Of the cross-fitting.
+        n_folds: Of the cross-fitting on dev, of the calibration and of the cut-offs alike.
     """
 
     method: Literal["best", "none", "temperature", "platt", "isotonic"] = "best"
@@ -104,12 +107,10 @@ class ThresholdSection:
     Attributes:
         method: One cut-off a label with shrinkage, one for all, or a fixed one.
         value: The fixed cut-off; read only by ``fixed``.
-        n_folds: Of the cross-fitting.
     """
 
     method: Literal["per-label", "global", "fixed"] = "per-label"
     value: Fraction = 0.5
-    n_folds: Folds = 5
 
 
 @config

@@ -4,14 +4,18 @@ A cut-off that maximises F1 on few positives fits their noise. The per-label cut
 global one, the more the rarer the label, and how strongly is itself chosen by cross-fitting.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sentire.classifiers.folds import make_folds
+from sentire.classifiers.calibrate import CalibratedFold
 from sentire.metrics.classification import macro_f1, micro_f1
+
+Targets = NDArray[np.bool_]
+Proba = NDArray[np.floating]
 
 SWEEP = np.round(np.arange(0.05, 0.951, 0.01), 2)
 """Candidates of the global cut-off (Emo Pillars, section 4: .05 to .95 by .01)."""
@@ -39,7 +43,7 @@ class ThresholdFit:
     cross_fitted: dict[str, float]
 
 
-def find_best_threshold(targets: NDArray[np.bool_], proba: NDArray[np.floating]) -> float:
+def find_best_threshold(targets: Targets, proba: Proba) -> float:
     """Return the cut-off that maximises F1 of one label, found exactly.
 
     F1 changes only between neighbouring values of the sorted probabilities, so every distinct decision is tried.
@@ -66,15 +70,13 @@ def find_best_threshold(targets: NDArray[np.bool_], proba: NDArray[np.floating])
     return float((ranked[best] + below) / 2)
 
 
-def fit_global_threshold(targets: NDArray[np.bool_], proba: NDArray[np.floating]) -> float:
+def fit_global_threshold(targets: Targets, proba: Proba) -> float:
     """Return the one cut-off of ``SWEEP`` that maximises macro-F1; the lowest of equals."""
     scores = [macro_f1(targets, proba >= cutoff) for cutoff in SWEEP]
     return float(SWEEP[int(np.argmax(scores))])
 
 
-def fit_label_thresholds(
-    targets: NDArray[np.bool_], proba: NDArray[np.floating], *, shrinkage: float
-) -> NDArray[np.float64]:
+def fit_label_thresholds(targets: Targets, proba: Proba, *, shrinkage: float) -> NDArray[np.float64]:
     """Return one cut-off a label, drawn towards the global one.
 
     With n positives of the label, its own best cut-off t and the global cut-off g,
@@ -97,43 +99,51 @@ def fit_label_thresholds(
     return _expit(weight * _logit(own) + (1 - weight) * _logit(np.array(shared)))
 
 
-def fit_fixed(targets: NDArray[np.bool_], proba: NDArray[np.floating], value: float) -> ThresholdFit:
+def fit_fixed(targets: Targets, folds: Sequence[CalibratedFold], value: float) -> ThresholdFit:
     """Take the same given cut-off for every label."""
-    thresholds = np.full(targets.shape[1], value)
     return ThresholdFit(
-        thresholds=thresholds, method="fixed", shrinkage=None, cross_fitted=_score(targets, proba >= thresholds)
+        thresholds=np.full(targets.shape[1], value),
+        method="fixed",
+        shrinkage=None,
+        cross_fitted=_judge(targets, folds, lambda seen, proba: np.full(seen.shape[1], value)),  # noqa: ARG005
     )
 
 
-def fit_global(targets: NDArray[np.bool_], proba: NDArray[np.floating], *, n_folds: int, seed: int) -> ThresholdFit:
-    """Choose one cut-off for all labels and judge the choice by cross-fitting."""
-    decisions = np.zeros(targets.shape, dtype=np.bool_)
-    for fitted_on, judged in make_folds(len(targets), n_folds, seed):
-        decisions[judged] = proba[judged] >= fit_global_threshold(targets[fitted_on], proba[fitted_on])
+def fit_global(targets: Targets, proba: Proba, folds: Sequence[CalibratedFold]) -> ThresholdFit:
+    """Choose one cut-off for all labels and judge the choice by cross-fitting.
+
+    Args:
+        targets: Shape (N, C).
+        proba: Of the calibrator that was fitted on all N texts, shape (N, C).
+        folds: What each fold knows of the same texts.
+    """
+
+    def choose(seen: Targets, seen_proba: Proba) -> NDArray[np.float64]:
+        return np.full(seen.shape[1], fit_global_threshold(seen, seen_proba))
+
     return ThresholdFit(
-        thresholds=np.full(targets.shape[1], fit_global_threshold(targets, proba)),
+        thresholds=choose(targets, proba),
         method="global",
         shrinkage=None,
-        cross_fitted=_score(targets, decisions),
+        cross_fitted=_judge(targets, folds, choose),
     )
 
 
 def fit_per_label(
-    targets: NDArray[np.bool_],
-    proba: NDArray[np.floating],
-    *,
-    n_folds: int,
-    seed: int,
-    shrinkages: Sequence[float] = SHRINKAGES,
+    targets: Targets, proba: Proba, folds: Sequence[CalibratedFold], *, shrinkages: Sequence[float] = SHRINKAGES
 ) -> ThresholdFit:
-    """Choose one cut-off a label, with the shrinkage that does best on texts it was not chosen on."""
-    judged_by: dict[float, dict[str, float]] = {}
-    for shrinkage in shrinkages:
-        decisions = np.zeros(targets.shape, dtype=np.bool_)
-        for fitted_on, judged in make_folds(len(targets), n_folds, seed):
-            cutoffs = fit_label_thresholds(targets[fitted_on], proba[fitted_on], shrinkage=shrinkage)
-            decisions[judged] = proba[judged] >= cutoffs
-        judged_by[shrinkage] = _score(targets, decisions)
+    """Choose one cut-off a label, with the shrinkage that does best on texts it was not chosen on.
+
+    Args:
+        targets: Shape (N, C).
+        proba: Of the calibrator that was fitted on all N texts, shape (N, C).
+        folds: What each fold knows of the same texts.
+        shrinkages: Candidates.
+    """
+    judged_by = {
+        shrinkage: _judge(targets, folds, partial(fit_label_thresholds, shrinkage=shrinkage))
+        for shrinkage in shrinkages
+    }
     best = max(judged_by, key=lambda shrinkage: judged_by[shrinkage]["macro_f1"])
     return ThresholdFit(
         thresholds=fit_label_thresholds(targets, proba, shrinkage=best),
@@ -143,7 +153,13 @@ def fit_per_label(
     )
 
 
-def _score(targets: NDArray[np.bool_], decisions: NDArray[np.bool_]) -> dict[str, float]:
+def _judge(
+    targets: Targets, folds: Sequence[CalibratedFold], choose: Callable[[Targets, Proba], NDArray[np.float64]]
+) -> dict[str, float]:
+    decisions = np.zeros(targets.shape, dtype=np.bool_)
+    for fold in folds:
+        cutoffs = choose(targets[fold.fitted_on], fold.proba[fold.fitted_on])
+        decisions[fold.judged] = fold.proba[fold.judged] >= cutoffs
     return {"macro_f1": macro_f1(targets, decisions), "micro_f1": micro_f1(targets, decisions)}
 
 

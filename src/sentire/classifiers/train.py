@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentire._version import __version__
-from sentire.classifiers.calibrate import compare_calibrations, cross_fit_proba, fit_calibrator
+from sentire.classifiers.calibrate import CalibratedFold, compare_calibrations, fit_calibrator, make_calibrated_folds
 from sentire.classifiers.card import render_model_card
 from sentire.classifiers.estimators import TfidfClassifier, TfidfLogisticRegression, TfidfNaiveBayes
 from sentire.classifiers.recipe import TfidfRecipe, ThresholdSection, classifier_grid
-from sentire.classifiers.search import SearchCell, grid_search
+from sentire.classifiers.search import grid_search
 from sentire.classifiers.thresholds import ThresholdFit, fit_fixed, fit_global, fit_per_label
 from sentire.core.config import dump_config, fingerprint
 from sentire.core.errors import DataError
@@ -25,7 +25,6 @@ from sentire.core.progress import OnProgress, stay_quiet
 from sentire.data.cards import DatasetCard
 from sentire.data.reading import Reading
 from sentire.data.registry import parse_split_name
-from sentire.runtime.calibration import sigmoid
 from sentire.runtime.linear import LinearScorer
 from sentire.runtime.model_folder import ModelConfig
 from sentire.runtime.texts import prepare_texts
@@ -99,6 +98,7 @@ def train_tfidf(
             train.targets,
             n_folds=recipe.search.n_folds,
             seed=recipe.seed,
+            cutoffs=recipe.search.cutoffs,
             checkpoint=checkpoint,
             fingerprint=f"{fingerprint(recipe)}-{train.card.revision}",
             on_progress=on_progress,
@@ -111,18 +111,17 @@ def train_tfidf(
 
     on_progress(1, 3, "calibrating on dev")
     calibrations = compare_calibrations(dev_logits, dev.targets, n_folds=recipe.calibration.n_folds, seed=recipe.seed)
-    method = recipe.calibration.method
+    method: str = recipe.calibration.method
     if method == "best":
         method = min(calibrations, key=lambda name: calibrations[name]["log_loss"])
     calibrator = fit_calibrator(method, dev_logits, dev.targets)
-    # Cut-offs are judged on probabilities that no text has influenced itself.
-    cross_fitted = cross_fit_proba(
-        method, dev_logits, dev.targets, n_folds=recipe.calibration.n_folds, seed=recipe.seed
-    )
+    dev_proba = calibrator.apply(dev_logits)
+    folds = make_calibrated_folds(method, dev_logits, dev.targets, n_folds=recipe.calibration.n_folds, seed=recipe.seed)
 
     on_progress(2, 3, "choosing cut-offs on dev")
-    chosen = fit_thresholds(recipe.thresholds, dev.targets, cross_fitted, seed=recipe.seed)
-    projected = _fit_projected(recipe, train.space, dev, cross_fitted)
+    chosen = fit_thresholds(recipe.thresholds, dev.targets, dev_proba, folds)
+    projected = _fit_projected(recipe, train.space, dev.targets, dev_proba, folds)
+    compared = _compare_thresholds(recipe, dev.targets, dev_logits, dev_proba, folds)
     report = {
         "dev": dev.card.name,
         "n_train": len(train.texts),
@@ -135,7 +134,7 @@ def train_tfidf(
         "thresholds": {
             "chosen": chosen.method,
             "shrinkage": chosen.shrinkage,
-            "cross_fitted_on_dev": _compare_thresholds(recipe, dev, cross_fitted, sigmoid(dev_logits), chosen),
+            "cross_fitted_on_dev": {**compared, "chosen": chosen.cross_fitted},
             "projected": {
                 name: {"cross_fitted_on_dev": fit.cross_fitted, "shrinkage": fit.shrinkage}
                 for name, fit in projected.items()
@@ -169,14 +168,17 @@ def train_tfidf(
 
 
 def fit_thresholds(
-    section: ThresholdSection, targets: NDArray[np.bool_], proba: NDArray[np.floating], *, seed: int
+    section: ThresholdSection,
+    targets: NDArray[np.bool_],
+    proba: NDArray[np.floating],
+    folds: Sequence[CalibratedFold],
 ) -> ThresholdFit:
     """Choose cut-offs as a recipe says."""
     if section.method == "fixed":
-        return fit_fixed(targets, proba, section.value)
+        return fit_fixed(targets, folds, section.value)
     if section.method == "global":
-        return fit_global(targets, proba, n_folds=section.n_folds, seed=seed)
-    return fit_per_label(targets, proba, n_folds=section.n_folds, seed=seed)
+        return fit_global(targets, proba, folds)
+    return fit_per_label(targets, proba, folds)
 
 
 def _read_split(name: str, label_space: str, data_root: Path | None) -> _Split:
@@ -202,14 +204,18 @@ def _read_split(name: str, label_space: str, data_root: Path | None) -> _Split:
 
 
 def _fit_projected(
-    recipe: TfidfRecipe, space: LabelSpace, dev: _Split, proba: NDArray[np.float32]
+    recipe: TfidfRecipe,
+    space: LabelSpace,
+    targets: NDArray[np.bool_],
+    proba: NDArray[np.float32],
+    folds: Sequence[CalibratedFold],
 ) -> dict[str, ThresholdFit]:
     return {
         label_map.target.name: fit_thresholds(
             recipe.thresholds,
-            label_map.project_indicator(dev.targets),
+            label_map.project_indicator(targets),
             label_map.project_proba(proba),
-            seed=recipe.seed,
+            [replace(fold, proba=label_map.project_proba(fold.proba)) for fold in folds],
         )
         for label_map in maps_from(space)
         if label_map.target.task == "multi-label"
@@ -218,20 +224,17 @@ def _fit_projected(
 
 def _compare_thresholds(
     recipe: TfidfRecipe,
-    dev: _Split,
+    targets: NDArray[np.bool_],
+    logits: NDArray[np.float32],
     proba: NDArray[np.float32],
-    uncalibrated: NDArray[np.float32],
-    chosen: ThresholdFit,
+    folds: Sequence[CalibratedFold],
 ) -> dict[str, dict[str, float]]:
-    n_folds, seed = recipe.thresholds.n_folds, recipe.seed
+    uncalibrated = make_calibrated_folds("none", logits, targets, n_folds=recipe.calibration.n_folds, seed=recipe.seed)
     return {
-        "fixed .5, uncalibrated": fit_fixed(dev.targets, uncalibrated, 0.5).cross_fitted,
-        "fixed .5": fit_fixed(dev.targets, proba, 0.5).cross_fitted,
-        "global": fit_global(dev.targets, proba, n_folds=n_folds, seed=seed).cross_fitted,
-        "per label, no shrinkage": fit_per_label(
-            dev.targets, proba, n_folds=n_folds, seed=seed, shrinkages=(0.0,)
-        ).cross_fitted,
-        "chosen": chosen.cross_fitted,
+        "fixed .5, uncalibrated": fit_fixed(targets, uncalibrated, 0.5).cross_fitted,
+        "fixed .5": fit_fixed(targets, folds, 0.5).cross_fitted,
+        "global": fit_global(targets, proba, folds).cross_fitted,
+        "per label, no shrinkage": fit_per_label(targets, proba, folds, shrinkages=(0.0,)).cross_fitted,
     }
 
 
@@ -243,6 +246,3 @@ def _round_weights(scorer: LinearScorer, precision: str) -> LinearScorer:
 
 def _plain_settings(estimator: TfidfClassifier) -> dict[str, Any]:
     return {name: value for name, value in estimator.get_params().items() if name != "n_jobs"}
-
-
-__all__ = ["SearchCell", "TrainedModel", "fit_thresholds", "train_tfidf"]

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def analyze(
     texts: Annotated[list[str] | None, typer.Argument(help="Texts to judge.", show_default=False)] = None,
     input_path: Annotated[
-        Path | None, typer.Option("--input", "-i", help="A CSV, TSV, JSONL, Parquet or text file; - for standard input.")
+        Path | None,
+        typer.Option("--input", "-i", help="A CSV, TSV, JSONL, Parquet or text file; - for standard input."),
     ] = None,
     text_column: Annotated[str, typer.Option(help="Column of the texts.")] = "text",
     context_column: Annotated[str, typer.Option(help="Column of what each text was said in.")] = "",
@@ -22,12 +23,16 @@ def analyze(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the answers to FILE.csv, .tsv, .jsonl or .parquet.")
     ] = None,
-    model: Annotated[str, typer.Option("--model", "-m", help="Embedded model, or folder of a trained one.")] = "default",
+    model: Annotated[
+        str, typer.Option("--model", "-m", help="Embedded model, or folder of a trained one.")
+    ] = "default",
     label_space: Annotated[str, typer.Option(help="Answer in these labels, such as ekman or sentiment.")] = "",
     context: Annotated[str, typer.Option(help="What the given texts were said in.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
     rows: Annotated[int, typer.Option(min=0, help="Show this many rows of a file one by one.")] = 0,
-    file_format: Annotated[str, typer.Option("--format", help="Format of the input: csv, tsv, jsonl, parquet, txt.")] = "",
+    file_format: Annotated[
+        str, typer.Option("--format", help="Format of the input: csv, tsv, jsonl, parquet, txt.")
+    ] = "",
     encoding: Annotated[str, typer.Option(help="Of a text input, such as cp1252; UTF-8 unless told.")] = "",
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")] = False,
 ) -> None:
@@ -71,7 +76,9 @@ def _answer_texts(texts: list[str], context: str, model: "Model", label_space: s
         if not text.strip():
             raise DataError(expected="a text", got="an empty one", where=f"argument {number}")
     _say_if_context_is_ignored(model, has_context=bool(context))
-    answers = analyze_texts(texts, context=[context] * len(texts) if context else None, model=model, label_space=label_space)
+    answers = analyze_texts(
+        texts, context=[context] * len(texts) if context else None, model=model, label_space=label_space
+    )
     if as_json:
         JsonlWriter(sys.stdout.buffer).write([answer.as_dict() for answer in answers])
     else:
@@ -97,9 +104,7 @@ def _answer_file(
     from sentire.storage.writers import JsonlWriter
 
     _say_if_context_is_ignored(model, has_context=bool(source.context_column))
-    report = ReadReport(
-        str(source.path), is_strict=is_strict, hint="name its --encoding or --format, or mend the file"
-    )
+    report = ReadReport(str(source.path), is_strict=is_strict, hint="name its --encoding or --format, or mend the file")
     with show_progress("analyzing") as on_progress:
         analysis = analyze_file(
             source,

@@ -66,7 +66,9 @@ def print_summary(console: Console, analysis: FileAnalysis) -> None:
     )
     console.print(table)
     if summary.n_without_label:
-        console.print(Text(f"no label reaches its cut-off in {summary.n_without_label / summary.n_rows:.1%}", style="dim"))
+        console.print(
+            Text(f"no label reaches its cut-off in {summary.n_without_label / summary.n_rows:.1%}", style="dim")
+        )
     for flag, count in summary.flag_counts.most_common():
         console.print(Text(f"! {count:,} rows: {FLAG_MEANINGS[flag]}", style="yellow"))
 

@@ -14,7 +14,7 @@ def print_training(console: Console, trained: TrainedModel) -> None:
     settings = ", ".join(f"{name} {value}" for name, value in report["classifier"].items())
     console.print(Text(f"{report['n_train']:,} texts, {report['n_features']:,} terms; {settings}", style="dim"))
     if report["search"]:
-        search = _table("grid search", "micro-F1 at .5")
+        search = _table("grid search (train, cross-validated)", "micro-F1")
         for cell in sorted(report["search"], key=lambda cell: -cell["mean_micro_f1"]):
             named = ", ".join(f"{name} {value}" for name, value in cell["settings"].items())
             search.add_row(named, f"{cell['mean_micro_f1']:.4f}")

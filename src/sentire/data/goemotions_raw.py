@@ -39,7 +39,7 @@ CARD = DatasetCard(
     ),
     changes=(
         "the rows of a comment become one example, each rater one annotation",
-        f"a label holds where at least {FEWEST_RATERS} raters chose it, as in the paper, section 3.1",
+        f"a label holds where at least {FEWEST_RATERS} raters chose it, as in the paper, section 5.1",
         "authors, times and links are never read",
     ),
 )
@@ -58,7 +58,7 @@ def iter_records(root: Path, split: str, reading: Reading) -> Iterator[Example]:
     The rows of a comment are spread over the three files, so all are read before the first example comes. The
     reading counts rows (one rater, one comment), not examples.
 
-    **Source**: Demszky et al. 2020, section 3.1 (labels that two or more raters chose).
+    **Source**: Demszky et al. 2020, section 5.1 (labels that only one rater chose are left out).
     """
     comments: dict[str, _Comment] = {}
     for name in _FILES:

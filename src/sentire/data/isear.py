@@ -23,7 +23,7 @@ NON_ANSWER = re.compile(
     r"|\[\s*(no |never|do not |can ?not |not applicable|i (have (not|never)|do not|can ?not) ).*\]",
     re.IGNORECASE,
 )
-"""The whole of a cleaned text that tells of no situation (rule below)."""
+"""The whole of a cleaned text that tells of no situation; the card's changes say the rule in words."""
 
 CARD = DatasetCard(
     name="isear",
@@ -37,7 +37,7 @@ CARD = DatasetCard(
     licence="CC BY-NC-SA 3.0",
     weights_may_ship="no",
     label_space=ISEAR,
-    split_counts={WHOLE: 7541, "train": 6056, "dev": 770, "test": 715},
+    split_counts={WHOLE: 7541, "train": 6111, "dev": 730, "test": 700},
     files=(
         RemoteFile(
             path="isear/isear.csv",
@@ -52,15 +52,15 @@ CARD = DatasetCard(
             "163 rows have more fields than the header because quoted text was broken at its line ends; "
             "218 rows have quotes that became backslashes"
         ),
-        "125 non-answers; some thirty more that stand without square brackets are kept",
+        "125 non-answers by the rule below; others, such as those without square brackets, are kept",
         "1,096 respondents with up to 7 rows each and no official split",
     ),
     changes=(
         "soft line ends are deleted, quotes mended, runs of blanks become one",
         (
-            "a text is a non-answer, and rejected, where the whole of it is 'no response', or where it stands in square "
-            "brackets and begins with: No, Never, Do not, Can not, Not applicable, I have not, I have never, I do not, "
-            "I can not"
+            "a text is a non-answer, and rejected, where the whole of it is 'no response', or where it stands in "
+            "square brackets and begins with: No, Never, Do not, Can not, Not applicable, I have not, I have never, "
+            "I do not, I can not"
         ),
         "train, dev and test (80, 10, 10 %) are drawn by respondent",
     ),

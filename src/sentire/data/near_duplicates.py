@@ -33,7 +33,7 @@ _SHINGLE_CHARS = 3
 _CHARACTER_BITS = 21  # a code point needs 21 bits, so that three of them fill one 64-bit number and stay distinct
 _CHUNK_TEXTS = 4_096
 _PAIRS_PER_TEXT = 20
-_PAIRS_AT_LEAST = 100_000
+_PAIRS_AT_LEAST = 250_000
 _ROUNDING = 1e-9
 _CUTOFF_MARGIN = (
     1e-3  # rapidfuzz 3.14 drops pairs that stand exactly on its cut-off, so that ours is applied afterwards
@@ -109,8 +109,8 @@ def find_near_duplicates(texts: Sequence[str], *, similarity: float = 0.9, seed:
     letters put in all over the text, the worst case, leave .39 and thereby a recall of .97.
 
     Where one band puts many texts into the same bucket, each text is compared with its neighbours in alphabetical
-    order only, so that a band never makes more than about 20 comparisons a text (at least 100,000 in all). What was left
-    out is counted in ``n_not_compared``.
+    order only, so that a band never makes more than 20 comparisons a text (or 250,000 in all, if that is more). What
+    was left out is counted in ``n_not_compared``.
 
     Args:
         texts: N texts in any form.

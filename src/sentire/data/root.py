@@ -39,7 +39,7 @@ def find_corpus_file(root: Path, path: str, card: DatasetCard) -> Path:
         ways.append(card.access)
     raise DataError(
         expected=f"{path} of {card.title} in the data root",
-        got="no such file",
+        got="nothing there",
         where=str(found),
         hint="; ".join(ways),
     )

@@ -25,7 +25,7 @@ CARD = DatasetCard(
     licence="none stated",
     weights_may_ship="no",
     label_space=SARCASM,
-    split_counts={WHOLE: 6520, "train": 5216, "dev": 652, "test": 652},
+    split_counts={WHOLE: 6520, "train": 5214, "dev": 654, "test": 652},
     files=(
         RemoteFile(
             path="sarcasm_v2/GEN-sarc-notsarc.csv",

@@ -24,7 +24,7 @@ import numpy as np
 from sentire.core.errors import ShapeError, UsageError
 from sentire.metrics.inputs import FloatArray
 
-_CHUNK_CELLS = 1 << 22
+_CHUNK_CELLS = 1 << 21
 _LARGEST_CHUNK_RESAMPLES = 128
 
 DEFAULT_RESAMPLES = 1000

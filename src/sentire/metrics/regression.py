@@ -95,7 +95,7 @@ class RegressionStatistic:
         self._moments = np.stack(moments).transpose(0, 2, 1)
         largest = np.stack([np.abs(guessed).max(axis=0), np.abs(true).max(axis=0)])
         self._floor_x, self._floor_y = np.square(_SMALLEST_RELATIVE_SD * largest)
-        self._ranks = [(_Ranks(x[:, column]), _Ranks(y[:, column])) for column in range(n_dimensions)]
+        self._ranks = [(_Ranks(guessed[:, column]), _Ranks(true[:, column])) for column in range(n_dimensions)]
 
     def __call__(self, weights: FloatArray) -> Mapping[str, FloatArray]:
         """Compute the measures.

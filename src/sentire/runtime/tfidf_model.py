@@ -121,7 +121,11 @@ class TfidfModel:
             OutputError: The folder cannot be written.
             UsageError: The precision is unknown, or would change a weight.
         """
-        arrays: dict[str, NDArray[Any]] = {"weights": self.scorer.weights, "bias": self.scorer.bias, "idf": self.features.idf}
+        arrays: dict[str, NDArray[Any]] = {
+            "weights": self.scorer.weights,
+            "bias": self.scorer.bias,
+            "idf": self.features.idf,
+        }
         if precision not in ("float32", "float16"):
             raise UsageError(expected="float32 or float16", got=quote(precision), where="precision")
         if precision == "float16":

@@ -76,6 +76,16 @@ class JsonlWriter:
         self._file.write(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
 
 
+class _UnixLines:
+    # Before Python 3.13 the csv module quotes a carriage return only if its line end holds one: otherwise a text with
+    # a lone one would tear its row in two.
+    def __init__(self, buffer: io.StringIO) -> None:
+        self._buffer = buffer
+
+    def write(self, row: str) -> None:
+        self._buffer.write(row.removesuffix("\r\n") + "\n")
+
+
 class _SeparatedWriter:
     def __init__(self, file: BinaryIO, columns: Sequence[str], delimiter: str) -> None:
         self._file = file
@@ -94,7 +104,7 @@ class _SeparatedWriter:
             for row in rows:
                 buffer.write("\t".join(" ".join(str(cell).split()) for cell in row) + "\n")
         else:
-            csv.writer(buffer, lineterminator="\n").writerows(rows)
+            csv.writer(_UnixLines(buffer), lineterminator="\r\n").writerows(rows)
         self._file.write(buffer.getvalue().encode())
 
 

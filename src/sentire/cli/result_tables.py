@@ -1,0 +1,118 @@
+"""Results and comparisons as tables."""
+
+from collections.abc import Mapping
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sentire.evaluate.compare import Comparison
+from sentire.evaluate.result import EvaluationResult
+from sentire.metrics.bootstrap import Estimate
+
+MAIN_METRICS = (
+    "macro_f1",
+    "micro_f1",
+    "weighted_f1",
+    "macro_f1_min50",
+    "exact_match",
+    "macro_precision",
+    "macro_recall",
+    "micro_precision",
+    "micro_recall",
+    "macro_roc_auc",
+    "micro_roc_auc",
+    "macro_average_precision",
+    "micro_average_precision",
+    "micro_ece",
+    "macro_ece",
+    "micro_brier",
+    "log_loss",
+)
+LABEL_METRICS = ("precision", "recall", "f1", "roc_auc", "average_precision", "ece", "threshold")
+SIGNIFICANT = 0.05
+
+
+def print_result(console: Console, result: EvaluationResult) -> None:
+    """Print the averages, without leaked rows beside them where they were looked for, and the labels."""
+    data = result.data
+    console.print(
+        Text(result.model.name, style="bold")
+        + Text(f" on {data.name}:{data.split}", style="bold")
+        + Text(f" · {data.n:,} texts · {result.settings.protocol}", style="dim")
+    )
+    unseen = result.without_leaked
+    table = _table("metric", "value", f"{result.settings.confidence:.0%} interval")
+    if unseen is not None:
+        table.add_column(f"without {unseen.n_removed:,} leaked", justify="right")
+    named = [name for name in MAIN_METRICS if name in result.metrics]
+    for name in [*named, *(name for name in result.metrics if name not in MAIN_METRICS)]:
+        row = [name, *_show(result.metrics[name])]
+        table.add_row(*row, *([_show(unseen.metrics[name])[0]] if unseen is not None and unseen.metrics else []))
+    console.print(table)
+    console.print()
+    labels = _table("label", "n", "precision", "recall", "F1", "interval", "ROC-AUC", "AP", "ECE", "cut-off")
+    for label, metrics in result.per_label.items():
+        labels.add_row(label, *_label_cells(metrics))
+    console.print(labels)
+    if data.n_unscored:
+        console.print(Text(f"{data.n_unscored:,} texts were not measured: no label that can be", style="yellow"))
+
+
+def print_comparison(console: Console, comparison: Comparison) -> None:
+    """Print the differences with their intervals, the labels that differ, and how many answers changed."""
+    names = f"{comparison.model_a.name} → {comparison.model_b.name}"
+    console.print(
+        Text(names, style="bold")
+        + Text(f" on {comparison.data.name}:{comparison.data.split}, {comparison.data.n:,} texts", style="dim")
+    )
+    columns = ("A", "B", "B - A", f"{comparison.confidence:.0%} interval", "p")
+    table = _table("metric", *columns)
+    for name, one in comparison.metrics.items():
+        style = "bold" if one.p_value < SIGNIFICANT else ""
+        cells = (f"{one.value_a:.4f}", f"{one.value_b:.4f}", f"{one.difference:+.4f}")
+        table.add_row(name, *cells, f"{one.low:+.4f} to {one.high:+.4f}", f"{one.p_value:.4f}", style=style)
+    console.print(table)
+    if comparison.per_label:
+        console.print()
+        labels = _table("F1 by label", *columns, "p (Holm)")
+        for label, difference in comparison.per_label.items():
+            one = difference.f1
+            style = "bold" if difference.p_holm < SIGNIFICANT else "dim"
+            cells = (f"{one.value_a:.3f}", f"{one.value_b:.3f}", f"{one.difference:+.3f}")
+            interval = f"{one.low:+.3f} to {one.high:+.3f}"
+            labels.add_row(label, *cells, interval, f"{one.p_value:.4f}", f"{difference.p_holm:.4f}", style=style)
+        console.print(labels)
+    if comparison.changes is not None:
+        changes = comparison.changes
+        console.print(
+            f"\n{changes.n_changed:,} of {changes.n:,} answers changed: {changes.n_mended:,} wrong ones became right, "
+            f"{changes.n_broken:,} right ones wrong, {changes.n_still_wrong:,} are wrong in another way"
+        )
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="bold")
+    for number, column in enumerate(columns):
+        table.add_column(column, justify="right" if number else "left", no_wrap=True)
+    return table
+
+
+def _show(estimate: Estimate) -> tuple[str, str]:
+    return f"{estimate.value:.4f}", f"{estimate.low:.4f} to {estimate.high:.4f}"
+
+
+def _label_cells(metrics: Mapping[str, Estimate]) -> list[str]:
+    shown = {name: f"{metrics[name].value:.3f}" if name in metrics else "" for name in LABEL_METRICS}
+    f1 = metrics["f1"]
+    return [
+        str(f1.n),
+        shown["precision"],
+        shown["recall"],
+        shown["f1"],
+        f"{f1.low:.2f} to {f1.high:.2f}",
+        shown["roc_auc"],
+        shown["average_precision"],
+        shown["ece"],
+        shown["threshold"],
+    ]

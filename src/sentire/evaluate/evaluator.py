@@ -1,0 +1,296 @@
+"""The evaluation of a classifier on examples with labels."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentire._version import __version__
+from sentire.core.errors import DataError, LabelError, ShapeError, quote
+from sentire.core.label_maps import LabelMap
+from sentire.core.labels import LabelSpace
+from sentire.core.normalise import normalise_text
+from sentire.core.protocols import Context, Predictor
+from sentire.core.records import Example
+from sentire.evaluate.measures import ClassificationAnswers, Resampling, gather_averages, gather_labels
+from sentire.evaluate.result import (
+    PROBA_DIGITS,
+    DataFacts,
+    EvaluationResult,
+    EvaluationSettings,
+    LabelRows,
+    ModelFacts,
+    WithoutLeaked,
+    describe_machine,
+)
+from sentire.metrics.bootstrap import DEFAULT_CONFIDENCE, DEFAULT_RESAMPLES
+from sentire.metrics.classification import count_support
+from sentire.metrics.inputs import check_decisions, check_proba
+
+MODEL_CUT_OFFS = "cut-offs of the model"
+LARGEST_PROBA = "largest projected probability"
+
+
+def evaluate_classifier(
+    predictor: Predictor,
+    examples: Sequence[Example],
+    *,
+    data_name: str,
+    data_revision: str,
+    split: str,
+    label_map: LabelMap | None = None,
+    train_texts: Iterable[str] | None = None,
+    seed: int = 0,
+    n_resamples: int = DEFAULT_RESAMPLES,
+    confidence: float = DEFAULT_CONFIDENCE,
+    keep_rows: bool = True,
+    protocol: str = MODEL_CUT_OFFS,
+) -> EvaluationResult:
+    """Ask a model about every example and measure its answers against the labels.
+
+    Without a map the examples carry labels of the model's own space. A map that ends at the model's space is applied
+    to the targets; then only labels that some label of the data stands for are measured, because the data cannot tell
+    of the others. A map that begins at the model's space is applied to the answers: probabilities are projected,
+    decisions united; where the data's space allows one label only, the largest projected probability decides.
+
+    Args:
+        predictor: The model.
+        examples: With unique ids. Those without a label that can be measured are counted, not measured: in a
+            single-label space that is also an example for which the map gives several.
+        data_name: Name of the corpus, for the result.
+        data_revision: Revision of the corpus, for the result.
+        split: Name of the split, for the result.
+        label_map: Between the data's space and the model's, in either direction; None where they are the same.
+        train_texts: The texts that the model was trained on; examples with an equal text (equal normal forms) are
+            left out of a second set of figures. None where they are not known.
+        seed: Of the resamples.
+        n_resamples: Of the bootstrap.
+        confidence: Of the intervals.
+        keep_rows: Whether the result holds the answers; two results can be compared only if they do.
+        protocol: How the model's cut-offs were chosen, in words.
+
+    Returns:
+        The result; write it with ``result.write_result``.
+
+    Raises:
+        DataError: An example is synthetic, two have the same id, none can be measured, or an example of a
+            single-label space carries several labels; or the model's probabilities are not from 0 to 1.
+        LabelError: A label is not in the data's space, or the map fits neither side.
+        ShapeError: The model's answers do not have its label space's columns.
+    """
+    _check_examples(examples, f"{data_name}:{split}")
+    view = _View.choose(predictor.label_space, label_map)
+    encoded = [view.encode(example) for example in examples]
+    scored = [example for example, row in zip(examples, encoded, strict=True) if row is not None]
+    if not scored:
+        raise DataError(
+            expected=f"examples with labels of {view.data_space.id}",
+            got=f"{len(examples)} examples, none of which carries any",
+            where=f"{data_name}:{split}",
+        )
+    targets = np.stack([row for row in encoded if row is not None])
+    answers = _ask(predictor, scored, targets, view)
+    resampling = Resampling(seed=seed, n_resamples=n_resamples, confidence=confidence)
+    found = answers.measure(resampling, purpose="bootstrap")
+    support = count_support(targets)
+    thresholds = _name_thresholds(predictor)
+    return EvaluationResult(
+        task=view.space.task,
+        model=ModelFacts(
+            name=predictor.name,
+            fingerprint=predictor.fingerprint,
+            label_space=predictor.label_space.id,
+            thresholds=thresholds,
+        ),
+        data=DataFacts(
+            name=data_name,
+            revision=data_revision,
+            split=split,
+            n=len(scored),
+            n_unscored=len(examples) - len(scored),
+            label_space=view.space.id,
+            label_map=None if label_map is None else label_map.id,
+            labels=view.labels,
+            n_undefined_labels=int(((support == 0) | (support == len(scored))).sum()),
+        ),
+        settings=EvaluationSettings(
+            seed=seed,
+            n_resamples=n_resamples,
+            confidence=confidence,
+            protocol=LARGEST_PROBA if view.is_argmax else protocol,
+        ),
+        sentire_version=__version__,
+        machine=describe_machine(),
+        metrics=gather_averages(found, n=len(scored)),
+        per_label=gather_labels(
+            found,
+            view.labels,
+            support=support,
+            n=len(scored),
+            thresholds={} if view.projects_answers else thresholds,
+        ),
+        without_leaked=None if train_texts is None else _measure_unseen(scored, train_texts, answers, resampling),
+        rows=_make_rows(scored, answers) if keep_rows else None,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _View:
+    """In which labels a model and a corpus meet."""
+
+    data_space: LabelSpace
+    space: LabelSpace
+    label_map: LabelMap | None
+    projects_answers: bool
+    columns: NDArray[np.int64]
+
+    @classmethod
+    def choose(cls, model_space: LabelSpace, label_map: LabelMap | None) -> "_View":
+        all_columns = np.arange(len(model_space))
+        if label_map is None:
+            return cls(
+                data_space=model_space, space=model_space, label_map=None, projects_answers=False, columns=all_columns
+            )
+        if label_map.target == model_space:
+            return cls(
+                data_space=label_map.source,
+                space=model_space,
+                label_map=label_map,
+                projects_answers=False,
+                columns=np.flatnonzero(label_map.membership.any(axis=0)),
+            )
+        if label_map.source == model_space:
+            return cls(
+                data_space=label_map.target,
+                space=label_map.target,
+                label_map=label_map,
+                projects_answers=True,
+                columns=np.arange(len(label_map.target)),
+            )
+        raise LabelError(
+            expected=f"a label map that begins or ends at {model_space.id}, which the model answers in",
+            got=f"{label_map.id} from {label_map.source.id} to {label_map.target.id}",
+            where="label_map",
+        )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return tuple(self.space.labels[column] for column in self.columns)
+
+    @property
+    def is_argmax(self) -> bool:
+        return self.projects_answers and self.space.task == "single-label"
+
+    def encode(self, example: Example) -> NDArray[np.bool_] | None:
+        """Return the example's truths by measured label, or None where it has no label that can be measured."""
+        where = f"example {example.id}"
+        carried = np.zeros((1, len(self.data_space)), dtype=np.bool_)
+        for label in example.labels:
+            carried[0, self.data_space.index(label, where=where)] = True
+        if self.data_space.task == "single-label" and carried.sum() > 1:
+            raise DataError(
+                expected=f"one label, as {self.data_space.id} is a single-label space",
+                got=f"{carried.sum()}: {', '.join(example.labels)}",
+                where=where,
+            )
+        if self.label_map is not None and not self.projects_answers:
+            carried = self.label_map.project_indicator(carried)
+        row: NDArray[np.bool_] = carried[0, self.columns]
+        n_labels = int(row.sum())
+        is_usable = n_labels == 1 if self.space.task == "single-label" else n_labels > 0
+        return row if is_usable else None
+
+    def see(
+        self, proba: NDArray[np.float64], decisions: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        """Turn a model's answers into answers on the measured labels."""
+        if self.label_map is None or not self.projects_answers:
+            return proba[:, self.columns], decisions[:, self.columns]
+        projected = np.clip(self.label_map.project_proba(proba), 0.0, 1.0)
+        if not self.is_argmax:
+            return projected, self.label_map.project_indicator(decisions)
+        chosen = np.zeros(projected.shape, dtype=np.bool_)
+        chosen[np.arange(len(projected)), projected.argmax(axis=1)] = True
+        return projected, chosen
+
+
+def _check_examples(examples: Sequence[Example], where: str) -> None:
+    seen: set[str] = set()
+    for example in examples:
+        if example.is_synthetic:
+            raise DataError(
+                expected="examples that people wrote",
+                got=f"the synthetic example {quote(example.id)}",
+                where=where,
+                hint="generated rows are for training; they never enter an evaluation",
+            )
+        if example.id in seen:
+            raise DataError(expected="unique ids", got=f"{quote(example.id)} twice", where=where)
+        seen.add(example.id)
+
+
+def _ask(
+    predictor: Predictor, examples: Sequence[Example], targets: NDArray[np.bool_], view: _View
+) -> ClassificationAnswers:
+    texts = [example.text for example in examples]
+    context: list[Context] | None = None
+    if predictor.uses_context and any(example.context for example in examples):
+        context = [example.context or None for example in examples]
+    proba = np.asarray(predictor.predict_proba(texts, context=context), dtype=np.float64)
+    decisions = np.asarray(predictor.predict(texts, context=context))
+    expected = (len(examples), len(predictor.label_space))
+    for shape in (proba.shape, decisions.shape):
+        if shape != expected:
+            raise ShapeError(
+                expected=f"answers of shape {expected}, for {predictor.label_space.id}",
+                got=f"shape {shape}",
+                where=f"model {predictor.name}",
+            )
+    projected, decided = view.see(proba, decisions.astype(np.bool_))
+    _, checked = check_proba(targets, projected)
+    check_decisions(targets, decided)
+    return ClassificationAnswers(targets=targets, decisions=decided, proba=checked)
+
+
+def _measure_unseen(
+    examples: Sequence[Example], train_texts: Iterable[str], answers: ClassificationAnswers, resampling: Resampling
+) -> WithoutLeaked:
+    known = {_identify(text) for text in train_texts}
+    is_unseen = np.array([_identify(example.text) not in known for example in examples])
+    n = int(is_unseen.sum())
+    metrics = (
+        gather_averages(answers.select(is_unseen).measure(resampling, purpose="bootstrap without leaked"), n=n)
+        if n
+        else {}
+    )
+    return WithoutLeaked(n=n, n_removed=len(examples) - n, metrics=metrics)
+
+
+def _identify(text: str) -> str:
+    # Texts without a word (emoji, punctuation) all have the empty normal form and are not the same text for that.
+    return normalise_text(text) or text.strip()
+
+
+def _name_thresholds(predictor: Predictor) -> dict[str, float]:
+    thresholds = np.asarray(predictor.thresholds, dtype=np.float64)
+    if thresholds.shape != (len(predictor.label_space),):
+        raise ShapeError(
+            expected=f"{len(predictor.label_space)} cut-offs, one for each label of {predictor.label_space.id}",
+            got=f"shape {thresholds.shape}",
+            where=f"model {predictor.name}",
+        )
+    return dict(zip(predictor.label_space.labels, thresholds.tolist(), strict=True))
+
+
+def _make_rows(examples: Sequence[Example], answers: ClassificationAnswers) -> LabelRows:
+    return LabelRows(
+        ids=tuple(example.id for example in examples),
+        targets=_positions(answers.targets),
+        predictions=_positions(answers.decisions),
+        proba=tuple(tuple(row) for row in np.round(answers.proba, PROBA_DIGITS).tolist()),
+    )
+
+
+def _positions(indicator: NDArray[np.bool_]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(np.flatnonzero(row).tolist()) for row in indicator)

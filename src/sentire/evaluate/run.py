@@ -1,0 +1,99 @@
+"""The evaluation of a loaded model on a named split: data, label map and leak search are found by themselves."""
+
+from pathlib import Path
+
+from sentire.core.errors import DataError, LabelError, SentireError
+from sentire.core.label_maps import LABEL_MAPS, LabelMap
+from sentire.core.labels import LabelSpace
+from sentire.core.progress import OnProgress, stay_quiet
+from sentire.data.reading import Reading
+from sentire.data.registry import parse_split_name
+from sentire.evaluate.evaluator import evaluate_classifier
+from sentire.evaluate.result import EvaluationResult
+from sentire.metrics.bootstrap import DEFAULT_RESAMPLES
+from sentire.runtime.load import Model
+
+
+def evaluate_model(
+    model: Model,
+    data: str,
+    *,
+    data_root: Path | None = None,
+    seed: int = 0,
+    n_resamples: int = DEFAULT_RESAMPLES,
+    keep_rows: bool = True,
+    on_progress: OnProgress = stay_quiet,
+) -> EvaluationResult:
+    """Measure a model on a split.
+
+    Where the data's labels are not the model's, a registered map joins them: from the model's space to the data's
+    where there is one, so that the figures speak of the data's own labels, otherwise the other way round. Where the
+    model tells which split it was trained on, texts of that split are left out of a second set of figures.
+
+    Args:
+        model: As ``load`` returns it.
+        data: Name and split, such as ``goemotions:test``, or ``FILE.toml:SPLIT``.
+        data_root: Where the corpora are; found by itself where None.
+        seed: Of the resamples.
+        n_resamples: Of the bootstrap.
+        keep_rows: Whether the result holds the answers.
+        on_progress: Told what is going on.
+
+    Raises:
+        UnknownNameError: No such data set or split.
+        DataError: The data is not there, or has no labels.
+        LabelError: No map joins the two label spaces.
+    """
+    dataset, split = parse_split_name(data)
+    space = dataset.card.label_space
+    if space is None:
+        raise DataError(expected="a data set with emotion labels", got=f"{dataset.name}, which has none", where=data)
+    on_progress(0, 3, f"reading {data}")
+    examples = dataset.read_split(split, root=data_root, reading=Reading())
+    train_texts = _read_train_texts(model, data, data_root)
+    on_progress(1, 3, f"asking {model.name} and measuring")
+    result = evaluate_classifier(
+        model,
+        examples,
+        data_name=dataset.name,
+        data_revision=dataset.card.revision,
+        split=split,
+        label_map=choose_label_map(model.label_space, space),
+        train_texts=train_texts,
+        seed=seed,
+        n_resamples=n_resamples,
+        keep_rows=keep_rows,
+        protocol=model.config.threshold_method,
+    )
+    on_progress(3, 3, "done")
+    return result
+
+
+def choose_label_map(model_space: LabelSpace, data_space: LabelSpace) -> LabelMap | None:
+    """Return the map that joins a model's and a data set's labels; None where they are the same.
+
+    Raises:
+        LabelError: There is no such map.
+    """
+    if model_space == data_space:
+        return None
+    for pair in ((model_space.name, data_space.name), (data_space.name, model_space.name)):
+        if pair in LABEL_MAPS:
+            return LABEL_MAPS[pair]
+    raise LabelError(
+        expected=f"data with labels that {model_space.id} can be mapped to or from",
+        got=data_space.id,
+        hint=f"the maps are {', '.join(label_map.name for label_map in LABEL_MAPS.values())}",
+    )
+
+
+def _read_train_texts(model: Model, data: str, data_root: Path | None) -> list[str] | None:
+    trained_on = model.config.training.get("recipe", {}).get("data", {}).get("train")
+    if not isinstance(trained_on, str) or trained_on == data:
+        return None
+    try:
+        dataset, split = parse_split_name(trained_on)
+        return [example.text for example in dataset.iter_split(split, root=data_root)]
+    except SentireError:
+        # The training data may be somebody else's; then there is no second set of figures, and the result says so.
+        return None

@@ -1,0 +1,225 @@
+import orjson
+import pytest
+
+from sentire.core.errors import ConfigError, DataError, UnknownNameError
+from sentire.data.own_files import read_dataset_file
+from sentire.data.reading import Reading
+
+
+def describe(tmp_path, text):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    return read_dataset_file(path)
+
+
+LABELLED = """
+[dataset]
+name = "feedback"
+label_space = "ekman"
+licence = "ours"
+weights_may_ship = "yes"
+[columns]
+text = "comment"
+context = "product"
+id = "nr"
+group = "shop"
+labels = "emotion"
+label_separator = ";"
+[splits]
+train = "train.csv"
+test = "test.jsonl"
+"""
+
+
+def test_the_card_says_what_the_description_says(tmp_path):
+    card = describe(tmp_path, LABELLED).card
+    assert (card.name, card.licence, card.weights_may_ship) == ("feedback", "ours", "yes")
+    assert card.label_space is not None
+    assert card.label_space.name == "ekman"
+    assert card.splits == ("train", "test")
+    assert (card.grouped_by, card.has_context) == ("shop", True)
+    assert len(card.revision) == 16
+    assert card.revision != describe(tmp_path, LABELLED.replace('";"', '"/"')).card.revision
+
+
+def test_one_column_of_labels(tmp_path):
+    (tmp_path / "train.csv").write_text(
+        'nr,comment,product,shop,emotion\n7,"Cold, again",soup,A,sadness; anger\n8,Yes.,,A,\n'
+    )
+    first, second = describe(tmp_path, LABELLED).iter_split("train")
+    assert (first.id, first.text, first.context, first.group) == ("7", "Cold, again", ("soup",), "A")
+    assert first.labels == ("anger", "sadness")
+    assert (second.context, second.labels) == ((), ())
+
+
+def test_lists_in_jsonl(tmp_path):
+    rows = [
+        {"nr": 1, "comment": "Fine.", "product": ["Tea?", " ", "Please."], "shop": 3, "emotion": ["joy"]},
+        {"nr": 2, "comment": "Hm.", "shop": "B", "emotion": []},
+    ]
+    (tmp_path / "test.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    first, second = describe(tmp_path, LABELLED).iter_split("test")
+    assert (first.id, first.context, first.group, first.labels) == ("1", ("Tea?", "Please."), "3", ("joy",))
+    assert (second.context, second.labels) == ((), ())
+
+
+def test_every_row_that_cannot_be_used_is_counted(tmp_path):
+    fine = "".join(f"{number},Fine {number},,A,joy\n" for number in range(6))
+    broken = "7,,,A,joy\n8,Wrong,,A,joyy\n9,No shop,,,joy\n0,Again,,A,joy\n5,Short\n"
+    (tmp_path / "train.csv").write_text("nr,comment,product,shop,emotion\n" + fine + broken)
+    reading = Reading()
+    assert len(list(describe(tmp_path, LABELLED).iter_split("train", reading=reading))) == 6
+    assert (reading.n_read, reading.n_accepted) == (11, 6)
+    assert reading.reports[0].reasons == {
+        "empty text": 1,
+        "label outside the label space": 1,
+        "no group": 1,
+        "id that an earlier row has": 1,
+        "wrong number of fields": 1,
+    }
+    assert any("'joyy'; did you mean \"joy\"?" in str(one) for one in reading.reports[0].first_rejections)
+
+
+def test_wrong_types_are_counted(tmp_path):
+    fine = {"nr": 0, "comment": "Fine.", "product": None, "shop": "A", "emotion": "joy"}
+    changes = [{"comment": None}, {"comment": 3}, {"product": [1]}, {"emotion": None}, {"emotion": 4}, {"emotion": [1]}]
+    rows = [{**fine, "nr": number, **change} for number, change in enumerate([{}] * 6 + changes)]
+    (tmp_path / "test.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    reading = Reading()
+    assert len(list(describe(tmp_path, LABELLED).iter_split("test", reading=reading))) == 6
+    assert reading.reports[0].reasons == {
+        "text that is no text": 2,
+        "context that is neither a text nor a list of texts": 1,
+        "labels that are neither a text nor a list of texts": 3,
+    }
+
+
+COLUMNS = """
+[dataset]
+name = "moods"
+labels = ["calm", "tense"]
+[columns]
+label_columns = true
+[splits]
+all = "all.csv"
+"""
+
+
+def test_one_column_a_label(tmp_path):
+    (tmp_path / "all.csv").write_text("tense,text,calm\n1,a,0\n0,b,0\n1.0,c,1\n,d,1\n2,e,0\n1,f,1\n")
+    reading = Reading()
+    examples = list(describe(tmp_path, COLUMNS).iter_split("all", reading=reading))
+    assert [(one.id, one.labels) for one in examples] == [
+        ("2", ("tense",)),
+        ("3", ()),
+        ("4", ("calm", "tense")),
+        ("7", ("calm", "tense")),
+    ]
+    assert reading.reports[0].reasons == {"label cell is neither 0 nor 1": 2}
+    assert "(tense: '')" in str(reading.reports[0].first_rejections[0])
+
+
+def test_marks_in_json_may_be_true_and_false(tmp_path):
+    (tmp_path / "all.jsonl").write_text('{"text":"a","calm":true,"tense":false}\n{"text":"b","calm":1,"tense":null}\n')
+    reading = Reading()
+    dataset = describe(tmp_path, COLUMNS.replace("all.csv", "all.jsonl"))
+    assert [one.labels for one in dataset.iter_split("all", reading=reading)] == [("calm",)]
+    assert reading.n_rejected == 1
+
+
+def test_single_label_wants_exactly_one(tmp_path):
+    text = COLUMNS.replace('labels = ["calm"', 'task = "single-label"\nneutral = "calm"\nlabels = ["calm"')
+    (tmp_path / "all.csv").write_text("tense,text,calm\n1,a,0\n0,b,1\n0,c,0\n1,d,1\n")
+    reading = Reading()
+    dataset = describe(tmp_path, text)
+    assert [one.labels for one in dataset.iter_split("all", reading=reading)] == [("tense",), ("calm",)]
+    assert reading.reports[0].reasons == {"not exactly one label": 2}
+    assert dataset.card.label_space is not None
+    assert (dataset.card.label_space.neutral, dataset.card.label_space.task) == ("calm", "single-label")
+
+
+SCORED = """
+[dataset]
+name = "rated"
+affect_scale = "vad-1-5"
+[columns]
+scores = { valence = "V", arousal = "A" }
+[splits]
+all = "all.parquet"
+"""
+
+
+def test_scores_from_parquet(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = pa.table({"text": ["a", "b", "c", "d"], "V": [1.5, 6.0, None, 5.0], "A": [2, 3, 3, 1]})
+    parquet.write_table(table, tmp_path / "all.parquet")
+    reading = Reading()
+    examples = list(describe(tmp_path, SCORED).iter_split("all", reading=reading))
+    assert [(one.id, one.scores) for one in examples] == [
+        ("1", {"valence": 1.5, "arousal": 2.0}),
+        ("4", {"valence": 5.0, "arousal": 1.0}),
+    ]
+    assert reading.reports[0].reasons == {"score off the scale": 1, "score that is no number": 1}
+    assert "V: 6, expected 1 to 5" in str(reading.reports[0].first_rejections[0])
+
+
+def test_plain_text_is_a_data_set_without_labels(tmp_path):
+    (tmp_path / "lines.txt").write_text("One.\n\nTwo.\n")
+    dataset = describe(tmp_path, '[dataset]\nname = "lines"\n[splits]\nall = "lines.txt"\n')
+    assert [(one.id, one.text, one.labels) for one in dataset.iter_split("all")] == [
+        ("1", "One.", ()),
+        ("3", "Two.", ()),
+    ]
+
+
+def test_another_encoding(tmp_path):
+    (tmp_path / "lines.txt").write_bytes("Café".encode("cp1252"))
+    dataset = describe(tmp_path, '[dataset]\nname = "x"\nencoding = "cp1252"\n[splits]\nall = "lines.txt"\n')
+    assert [one.text for one in dataset.iter_split("all")] == ["Café"]
+
+
+def test_a_column_that_is_not_there(tmp_path):
+    (tmp_path / "train.csv").write_text("nr,coment,product,shop,emotion\n1,a,b,c,joy\n")
+    with pytest.raises(DataError, match=r'a column .comment.*did you mean "coment"'):
+        describe(tmp_path, LABELLED).read_split("train")
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(DataError, match=r"train\.csv"):
+        describe(tmp_path, LABELLED).read_split("train")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("[columns]", "[colums]"), 'colums.*did you mean "columns"'),
+        (('text = "comment"', 'texts = "comment"'), 'columns.texts.*did you mean "text"'),
+        (('label_space = "ekman"', ""), "a label space for the labels"),
+        (('label_space = "ekman"', 'label_space = "ekman"\nlabels = ["a"]'), "got both at dataset.labels"),
+        (('labels = "emotion"\n', ""), "the column of the labels"),
+        (('labels = "emotion"', 'labels = "emotion"\nlabel_columns = true'), "got both at columns.label_columns"),
+        (('";"', '""'), "expected a separator"),
+        (('train = "train.csv"\ntest = "test.jsonl"', ""), "at least one split"),
+        (('licence = "ours"', 'path = "a/b"'), "only with source = 'huggingface'"),
+        (('licence = "ours"', 'source = "huggingface"'), "owner/name or a folder"),
+        (('weights_may_ship = "yes"', 'weights_may_ship = "maybe"'), "dataset.weights_may_ship"),
+        (('name = "feedback"', ""), "expected a value, got none at dataset.name"),
+    ],
+)
+def test_descriptions_that_make_no_sense(tmp_path, change, message):
+    assert change[0] in LABELLED
+    with pytest.raises(ConfigError, match=message):
+        describe(tmp_path, LABELLED.replace(*change))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "near"),
+    [
+        ('label_space = "ekman"', 'label_space = "ekmann"', "ekman"),
+        ("licence", 'affect_scale = "vad-1-6"\nlicence', "vad-1-5"),
+    ],
+)
+def test_unknown_names(tmp_path, old, new, near):
+    with pytest.raises(UnknownNameError, match=f'did you mean .*"{near}"'):
+        describe(tmp_path, LABELLED.replace(old, new))

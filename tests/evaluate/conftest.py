@@ -1,0 +1,74 @@
+"""A predictor that answers from a table, and examples to ask it about."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+
+from sentire.core.labels import LabelSpace, make_label_space
+from sentire.core.records import Example
+
+MOODS = make_label_space("moods", ["calm", "glad", "cross"])
+
+
+class TablePredictor:
+    """Answers each text with the probabilities noted for it, and remembers what it was asked."""
+
+    def __init__(
+        self,
+        proba_by_text: Mapping[str, Sequence[float]],
+        *,
+        label_space: LabelSpace = MOODS,
+        threshold: float = 0.5,
+        uses_context: bool = False,
+        name: str = "table",
+    ) -> None:
+        self.name = name
+        self.label_space = label_space
+        self.thresholds = np.full(len(label_space), threshold)
+        self.uses_context = uses_context
+        self.fingerprint = f"{name}-fingerprint"
+        self.asked: list[tuple[list[str], list[object] | None]] = []
+        self._proba_by_text = proba_by_text
+
+    def predict_proba(self, texts, *, context=None):
+        self.asked.append((list(texts), context))
+        return np.array([self._proba_by_text[text] for text in texts], dtype=np.float32)
+
+    def predict(self, texts, *, context=None):
+        return self.predict_proba(texts, context=context) >= self.thresholds
+
+
+def make_case(seed: int, *, n: int = 120, noise: float = 1.0, name: str = "table", text: str = "remark {}"):
+    """Make n examples with one or two moods, and a predictor that guesses them through noise.
+
+    The examples depend on n and text alone; the seed is the predictor's.
+    """
+    truth = np.random.default_rng(17)
+    targets = truth.random((n, 3)) < np.array([0.5, 0.3, 0.15])
+    targets[~targets.any(axis=1), 0] = True
+    logits = 2 * targets - 1 + noise * np.random.default_rng(seed).normal(size=(n, 3))
+    proba = 1 / (1 + np.exp(-logits))
+    examples = [
+        Example(id=f"e{number:03}", text=text.format(number), labels=labels)
+        for number, labels in enumerate(MOODS.decode(targets))
+    ]
+    predictor = TablePredictor(
+        {example.text: row for example, row in zip(examples, proba.tolist(), strict=True)}, name=name
+    )
+    return predictor, examples
+
+
+@pytest.fixture
+def moods() -> LabelSpace:
+    return MOODS
+
+
+@pytest.fixture
+def table_predictor() -> type[TablePredictor]:
+    return TablePredictor
+
+
+@pytest.fixture
+def case():
+    return make_case
