@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sentire.core.affect import VAD_1_5
 from sentire.core.labels import GOEMOTIONS, make_label_space
 from sentire.core.normalise import normalise_text

@@ -59,16 +59,16 @@ def make_case(seed: int, *, n: int = 120, noise: float = 1.0, name: str = "table
     return predictor, examples
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def moods() -> LabelSpace:
     return MOODS
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def table_predictor() -> type[TablePredictor]:
     return TablePredictor
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def case():
     return make_case

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sentire.core.errors import DataError, LabelError, ShapeError
@@ -166,7 +166,7 @@ def test_answers_of_another_shape_or_range_are_refused(table_predictor):
         evaluate_classifier(broken, FOUR, **FACTS)
     few = table_predictor(FOUR_PROBA)
     few.thresholds = np.full(2, 0.5)
-    with pytest.raises(ShapeError, match="3 cut-offs, one for each label of moods.v1"):
+    with pytest.raises(ShapeError, match=r"3 cut-offs, one for each label of moods\.v1"):
         evaluate_classifier(few, FOUR, **FACTS)
 
 
@@ -297,22 +297,21 @@ def test_mapped_examples_without_a_usable_label_are_unscored(table_predictor, mo
 def test_several_labels_contradict_a_single_label_space(table_predictor):
     predictor = table_predictor({"t": [0.1] * 7}, label_space=ISEAR)
     wrong = [Example(id="a", text="t", labels=("joy", "fear"))]
-    with pytest.raises(DataError, match="one label, as isear.v1 is a single-label space, got 2: joy, fear at example"):
+    with pytest.raises(
+        DataError, match=r"one label, as isear\.v1 is a single-label space, got 2: joy, fear at example"
+    ):
         evaluate_classifier(predictor, wrong, **FACTS)
 
 
 def test_a_map_that_fits_neither_side_is_refused(table_predictor):
     with pytest.raises(LabelError, match=r"begins or ends at moods.v1.*got isear-to-goemotions.v1 from isear.v1"):
-        evaluate_classifier(
-            table_predictor(FOUR_PROBA), FOUR, label_map=load_label_map("isear", "goemotions"), **FACTS
-        )
+        evaluate_classifier(table_predictor(FOUR_PROBA), FOUR, label_map=load_label_map("isear", "goemotions"), **FACTS)
 
 
+@settings(max_examples=20, deadline=None)
 @given(token=st.text(alphabet="qxzjvkw", min_size=12, max_size=20))
-def test_no_text_enters_the_result(token):
-    from tests_evaluate_case import make_case  # noqa: PLC0415
-
-    predictor, examples = make_case(0, n=8, text=f"{token} {{}}")
+def test_no_text_enters_the_result(case, token):
+    predictor, examples = case(0, n=8, text=f"{token} {{}}")
     result = evaluate_classifier(
         predictor,
         [
@@ -323,3 +322,12 @@ def test_no_text_enters_the_result(token):
         **{**FACTS, "n_resamples": 2},
     )
     assert token not in render_result(result)
+
+
+def test_wrong_probabilities_are_refused_before_they_are_projected(table_predictor):
+    proba = np.full(28, 0.1)
+    proba[GOEMOTIONS.index("love")] = 1.5
+    predictor = table_predictor({"oh you": proba}, label_space=GOEMOTIONS)
+    examples = [Example(id="a", text="oh you", labels=("joy",))]
+    with pytest.raises(DataError, match=r"probabilities from 0 to 1, got 1\.5"):
+        evaluate_classifier(predictor, examples, label_map=load_label_map("goemotions", "ekman"), **FACTS)

@@ -26,7 +26,7 @@ from sentire.evaluate.result import (
 )
 from sentire.metrics.bootstrap import DEFAULT_CONFIDENCE, DEFAULT_RESAMPLES
 from sentire.metrics.classification import count_support
-from sentire.metrics.inputs import check_decisions, check_proba
+from sentire.metrics.inputs import check_proba
 
 MODEL_CUT_OFFS = "cut-offs of the model"
 LARGEST_PROBA = "largest projected probability"
@@ -90,11 +90,11 @@ def evaluate_classifier(
             where=f"{data_name}:{split}",
         )
     targets = np.stack([row for row in encoded if row is not None])
+    thresholds = _name_thresholds(predictor)
     answers = _ask(predictor, scored, targets, view)
     resampling = Resampling(seed=seed, n_resamples=n_resamples, confidence=confidence)
     found = answers.measure(resampling, purpose="bootstrap")
     support = count_support(targets)
-    thresholds = _name_thresholds(predictor)
     return EvaluationResult(
         task=view.space.task,
         model=ModelFacts(
@@ -207,7 +207,7 @@ class _View:
         """Turn a model's answers into answers on the measured labels."""
         if self.label_map is None or not self.projects_answers:
             return proba[:, self.columns], decisions[:, self.columns]
-        projected = np.clip(self.label_map.project_proba(proba), 0.0, 1.0)
+        projected = self.label_map.project_proba(proba)
         if not self.is_argmax:
             return projected, self.label_map.project_indicator(decisions)
         chosen = np.zeros(projected.shape, dtype=np.bool_)
@@ -247,10 +247,10 @@ def _ask(
                 got=f"shape {shape}",
                 where=f"model {predictor.name}",
             )
-    projected, decided = view.see(proba, decisions.astype(np.bool_))
-    _, checked = check_proba(targets, projected)
-    check_decisions(targets, decided)
-    return ClassificationAnswers(targets=targets, decisions=decided, proba=checked)
+    # Before any projection, which could turn a wrong probability into a plausible one.
+    checked_decisions, checked_proba = check_proba(decisions, proba)
+    projected, decided = view.see(checked_proba, checked_decisions)
+    return ClassificationAnswers(targets=targets, decisions=decided, proba=projected)
 
 
 def _measure_unseen(
