@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from sentire.classifiers.thresholds import SHRINKAGES
 from sentire.core.config import config
 from sentire.core.errors import ConfigError
 
@@ -107,10 +108,12 @@ class ThresholdSection:
     Attributes:
         method: One cut-off a label with shrinkage, one for all, or a fixed one.
         value: The fixed cut-off; read only by ``fixed``.
+        shrinkages: Candidates of the shrinkage, in positives; read only by ``per-label``. ``[0]`` is none.
     """
 
     method: Literal["per-label", "global", "fixed"] = "per-label"
     value: Fraction = 0.5
+    shrinkages: Annotated[tuple[NonNegative, ...], Field(min_length=1)] = SHRINKAGES
 
 
 @config

@@ -178,7 +178,7 @@ def fit_thresholds(
         return fit_fixed(targets, folds, section.value)
     if section.method == "global":
         return fit_global(targets, proba, folds)
-    return fit_per_label(targets, proba, folds)
+    return fit_per_label(targets, proba, folds, shrinkages=section.shrinkages)
 
 
 def _read_split(name: str, label_space: str, data_root: Path | None) -> _Split:

@@ -44,11 +44,11 @@ def print_summary(console: Console, analysis: FileAnalysis) -> None:
     """Print the shares of the labels in a file, each with the row in which it is strongest."""
     summary = analysis.summary
     space = summary.space.space
-    table = Table(box=None, pad_edge=False, padding=(0, 1), title_justify="left", header_style="bold")
-    table.add_column(space.name)
-    table.add_column("share of rows")
-    table.add_column("", justify="right")
-    table.add_column("strongest row", ratio=1, no_wrap=True, overflow="ellipsis")
+    table = Table(box=None, pad_edge=False, padding=(0, 1), header_style="bold", expand=True)
+    table.add_column(space.name, no_wrap=True)
+    table.add_column("share of rows", no_wrap=True, min_width=BAR_WIDTH)
+    table.add_column("", no_wrap=True, justify="right")
+    table.add_column("strongest row", no_wrap=True, overflow="ellipsis", ratio=1)
     highest = max(summary.shares.values(), default=1.0)
     for label, share in summary.shares.items():
         colour = label_colour(space.name, label)

@@ -1,6 +1,6 @@
 """Read all of a data set and check it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sentire.core.progress import OnProgress, stay_quiet
@@ -28,7 +28,8 @@ def inspect_dataset(
 
     Args:
         dataset: What to read.
-        splits: Which splits; all of the card where empty.
+        splits: Which splits. Where empty, all that the corpus came with; where it came without any, the whole, and
+            not the parts that we cut it into.
         root: The data root; found by itself where None.
         with_near_duplicates: Search for texts that differ in a few characters; needs the extra ``data``.
         is_strict: Stop at the first row that cannot be read.
@@ -41,13 +42,25 @@ def inspect_dataset(
         UnknownNameError: No such split.
         DataError: A file is missing or cannot be read.
     """
-    wanted = tuple(splits) or dataset.card.splits
+    wanted = tuple(splits) or ((WHOLE,) if WHOLE in dataset.card.splits else dataset.card.splits)
     examples: dict[str, list[Example]] = {}
-    reports: dict[str, list[ReadReport]] = {}
+    reports: list[Sequence[ReadReport]] = []
     for number, split in enumerate(wanted):
         on_progress(number, len(wanted) + 1, f"reading {dataset.name}:{split}")
         reading = Reading(is_strict=is_strict)
         examples[split] = dataset.read_split(split, root=root, reading=reading)
-        reports[split] = reading.reports
+        reports.append(reading.reports)
     on_progress(len(wanted), len(wanted) + 1, "looking for duplicates and conflicts")
-    return check_dataset(dataset.card, examples, list(reports.values()), with_near_duplicates=with_near_duplicates)
+    return check_dataset(dataset.card, examples, _distinct_reports(reports), with_near_duplicates=with_near_duplicates)
+
+
+def _distinct_reports(by_split: Iterable[Sequence[ReadReport]]) -> list[ReadReport]:
+    """Return the reports without those that count the same rows again.
+
+    A file that stands beside the examples is read again, and alike, for every split.
+    """
+    distinct: dict[tuple[str, int, int], ReadReport] = {}
+    for reports in by_split:
+        for report in reports:
+            distinct.setdefault((report.path, report.n_read, report.n_rejected), report)
+    return list(distinct.values())

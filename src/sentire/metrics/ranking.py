@@ -188,7 +188,7 @@ class _RankedDecisions:
         n_lost_pairs = (true * (n_false_above + n_false_down_to)).sum(axis=0) / 2
         n_pairs = n_positives * n_negatives
         roc_auc = 1.0 - _divide(n_lost_pairs, n_pairs)
-        precision = _divide(n_true, n_true + n_false_above)
+        precision = _divide(n_true, n_true + n_false_down_to)
         # A score that no drawn positive has adds no recall, and its precision may be 0/0.
         steps = np.where(true > 0, true * precision, 0.0).sum(axis=0)
         return roc_auc, _divide(steps, n_positives)
