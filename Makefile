@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 demo: $(VENV)/base.stamp
 	@mkdir -p runs
-	@$(BIN)/sentire analyze "Thank you so much, you saved my evening!" "Great. The third update this week that breaks it." "The store opens at nine."
+	@$(BIN)/sentire analyze "Wow, I did not expect a reply on a Sunday!" "I think I deleted the only copy, I'm worried." "The store opens at nine."
 	@$(BIN)/sentire analyze --input examples/feedback.csv --text-column text --context-column context --id-column id --output runs/feedback-emotions.csv
 
 test: $(VENV)/dev.stamp
@@ -28,7 +28,12 @@ types: $(VENV)/dev.stamp
 fix: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+docs: $(VENV)/dev.stamp
 	$(BIN)/python -m sentire.cli.reference docs/commands.md
+	$(BIN)/python docs/make_label_spaces.py
+	$(BIN)/python docs/make_picture.py
+	$(BIN)/python benchmarks/classical_models.py --tables-only
 
 linear: $(VENV)/dev.stamp
 	$(BIN)/sentire train configs/linear.toml --output src/sentire/assets/linear

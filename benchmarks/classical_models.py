@@ -25,6 +25,7 @@ from sentire.evaluate.run import evaluate_model
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "classical_models.json"
 PAGE = ROOT / "docs" / "classical-models.md"
+README = ROOT / "README.md"
 
 LR, NB, LINEAR = "goemotions-lr", "goemotions-nb", "linear"
 SETTLED = ("logistic_regression.C=1.0", 'logistic_regression.penalty="l1"')
@@ -70,6 +71,7 @@ TABLES: dict[str, list[Row]] = {
 }
 
 COLUMNS = {
+    "readme": ("macro_f1", "micro_f1", "macro_f1_min50", "micro_ece"),
     "models": ("macro_f1", "micro_f1", "weighted_f1", "macro_f1_min50", "exact_match", "macro_roc_auc", "micro_ece"),
     "search": ("macro_f1", "micro_f1"),
     "cutoffs": ("macro_f1", "micro_f1", "exact_match"),
@@ -156,6 +158,11 @@ def fill_page(page: str, tables: dict[str, list[dict[str, Any]]]) -> str:
     return page
 
 
+def pages(stored: dict[str, Any]) -> dict[Path, dict[str, list[dict[str, Any]]]]:
+    """Return the tables of each page that shows stored figures."""
+    return {PAGE: stored["tables"], README: {"readme": stored["tables"]["models"]}}
+
+
 def main() -> None:
     """Measure, store, and write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -163,8 +170,8 @@ def main() -> None:
     if not parser.parse_args().tables_only:
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_bytes(orjson.dumps(measure_all(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    stored = orjson.loads(RESULTS.read_bytes())
-    PAGE.write_text(fill_page(PAGE.read_text(encoding="utf-8"), stored["tables"]), encoding="utf-8")
+    for page, tables in pages(orjson.loads(RESULTS.read_bytes())).items():
+        page.write_text(fill_page(page.read_text(encoding="utf-8"), tables), encoding="utf-8")
 
 
 if __name__ == "__main__":

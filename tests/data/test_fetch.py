@@ -284,6 +284,12 @@ def test_a_file_beyond_the_size_limit_is_refused(server: Server, root: Path, len
     assert_nothing_left(root)
 
 
+def test_a_length_beyond_the_limit_is_refused_before_the_body(server: Server, root: Path):
+    server.answers["/train.tsv"] = body(b"", length=10**12)
+    with pytest.raises(FetchError, match="at most 1000 bytes, got 1000000000000 bytes"):
+        fetch_dataset(make_card(one(server)), root, limits=DownloadLimits(max_bytes=1_000))
+
+
 def test_nobody_listens(server: Server, root: Path):
     url = server.url
     server.close()

@@ -155,8 +155,10 @@ def test_an_unknown_label_is_named_with_its_example(table_predictor):
 
 def test_answers_of_another_shape_or_range_are_refused(table_predictor):
     narrow = table_predictor({text: row[:2] for text, row in FOUR_PROBA.items()})
-    narrow.thresholds = np.full(2, 0.5)
-    with pytest.raises(ShapeError, match=r"answers of shape \(4, 3\), for moods.v1, got shape \(4, 2\) at model table"):
+    narrow.predict = narrow.predict_proba
+    with pytest.raises(
+        ShapeError, match=r"answers of shape \(4, 3\), for moods\.v1, got shape \(4, 2\) at model table"
+    ):
         evaluate_classifier(narrow, FOUR, **FACTS)
     wild = table_predictor({**FOUR_PROBA, "go away": [0.2, 0.1, 1.4]})
     with pytest.raises(DataError, match=r"probabilities from 0 to 1, got 1\.4 at row 2, column 2"):

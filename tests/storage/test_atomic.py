@@ -49,6 +49,16 @@ def test_a_block_that_ends_well(tmp_path):
     assert names(tmp_path) == ["a.bin"]
 
 
+def test_who_reads_the_old_file_goes_on_reading_it(tmp_path):
+    """The new file takes the name; it is not poured into the old one, where a crash would leave half of each."""
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    with path.open("rb") as reader:
+        write_bytes(path, b"new")
+        assert reader.read() == b"old"
+    assert path.read_bytes() == b"new"
+
+
 @pytest.mark.parametrize(
     "problem",
     [

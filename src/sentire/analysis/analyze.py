@@ -17,7 +17,7 @@ from sentire.analysis.answers import (
 )
 from sentire.core.protocols import Context
 from sentire.runtime.load import Model, load
-from sentire.runtime.texts import LONGEST_TEXT_CHARS, prepare_texts
+from sentire.runtime.texts import LONGEST_TEXT_CHARS, prepare_text, prepare_texts
 
 
 def analyze(
@@ -39,7 +39,7 @@ def analyze(
         N answers, in order.
 
     Raises:
-        DataError: An element is not a text.
+        DataError: An element, or a turn of a context, is not a text.
         UsageError: There is not one context a text.
         UnknownNameError: No such model or label space.
         ArtifactError: The model is damaged.
@@ -61,6 +61,8 @@ def judge_texts(
     ids: Sequence[str] = (),
 ) -> list[Answer]:
     """Answer N texts with a loaded model in a chosen space."""
+    if not isinstance(texts, str):  # which prepare_texts refuses
+        texts = list(texts)
     prepared = prepare_texts(texts)
     judgement = model.judge(prepared, context=context)
     proba, chosen = space.project(judgement.proba)
@@ -81,7 +83,7 @@ def judge_texts(
                     texts[position], is_empty=not text.strip(), is_known=bool(judgement.is_known[position])
                 ),
                 id=ids[position] if ids else "",
-                context=None if context is None else join_context(context[position]),
+                context=None if context is None else join_context(context[position], where=f"context[{position}]"),
             )
         )
     return answers
@@ -105,8 +107,13 @@ def round_proba(proba: NDArray[np.floating]) -> list[list[float]]:
     return rounded
 
 
-def join_context(context: Context) -> str | None:
-    """Show a context as one text, a line a turn."""
-    if context is None or isinstance(context, str):
-        return context
-    return "\n".join(context)
+def join_context(context: Context, *, where: str = "") -> str | None:
+    """Show a context as one text that can be written, a line a turn.
+
+    Raises:
+        DataError: It is neither a text nor a sequence of texts.
+    """
+    if context is None:
+        return None
+    turns = context if isinstance(context, Sequence) and not isinstance(context, str) else [context]
+    return "\n".join(prepare_text(turn, where=where) for turn in turns)

@@ -11,7 +11,7 @@ from sentire.analysis.analyze import judge_texts
 from sentire.analysis.answers import Answer, AnswerSpace
 from sentire.analysis.summary import Summary
 from sentire.core.affect import VAD_DIMENSIONS
-from sentire.core.errors import OutputError, UsageError
+from sentire.core.errors import DataError, OutputError, UsageError, list_names
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.runtime.batches import MOST_CHARS, MOST_TEXTS
 from sentire.runtime.load import Model
@@ -111,6 +111,8 @@ def analyze_file(
         OutputError: The output cannot be written; nothing is left half-written.
     """
     started = time.perf_counter()
+    if source.path.is_dir():
+        raise DataError(expected="a file of texts", got="a directory", where=str(source.path))
     space = AnswerSpace(model, label_space)
     counts = report or ReadReport(str(source.path))
     summary = Summary(space)
@@ -148,9 +150,13 @@ class _TextRow:
 def _read_batches(source: Source, report: ReadReport) -> Iterator[list[_TextRow]]:
     batch: list[_TextRow] = []
     n_chars = 0
+    unseen = {column for column in (source.context_column, source.id_column) if column}
+    row: Row | None = None
     for row in read_rows(source.path, report, file_format=source.file_format, encoding=source.encoding):
         if report.n_accepted == 1:
             check_columns(source.required_columns, list(row.fields), where=str(source.path))
+        if unseen:
+            unseen -= row.fields.keys()
         read = _read_text_row(row, source, report)
         if read is None:
             continue
@@ -161,6 +167,8 @@ def _read_batches(source: Source, report: ReadReport) -> Iterator[list[_TextRow]
             batch, n_chars = [], 0
     if batch:
         yield batch
+    if row is not None:  # JSONL rows may differ, but a column that no row has is a misspelt one
+        check_columns(sorted(unseen), list(row.fields), where=str(source.path))
 
 
 def _read_text_row(row: Row, source: Source, report: ReadReport) -> _TextRow | None:
@@ -219,8 +227,15 @@ def _open_output(stack: ExitStack, output: Path, source: Source, space: AnswerSp
     if source.path != STDIN and output.exists() and source.path.exists() and output.samefile(source.path):
         raise OutputError(expected="an output that is not the input", got=str(output), hint="choose another name")
     named = ["id", "text", *(["context"] if source.context_column else []), "labels", "flags"]
-    columns: dict[str, type] = dict.fromkeys(named, str)
-    columns.update(dict.fromkeys([*(VAD_DIMENSIONS if has_vad else ()), *space.space.labels], float))
+    figures = [*(VAD_DIMENSIONS if has_vad else ()), *space.space.labels]
+    if file_format != "jsonl" and (clash := [label for label in space.space.labels if label in named]):
+        raise UsageError(
+            expected=f"labels that are not named as the columns {list_names(named)}",
+            got=list_names(clash),
+            where="--output",
+            hint="write .jsonl, where labels and columns stand apart",
+        )
+    columns: dict[str, type] = {**dict.fromkeys(named, str), **dict.fromkeys(figures, float)}
     writer = stack.enter_context(open_row_writer(output, file_format, columns))
     if file_format == "jsonl":
         return _NestedSink(writer)

@@ -21,6 +21,7 @@ from sentire.runtime.calibration import (
 
 try:
     from scipy.optimize import minimize, minimize_scalar
+    from scipy.special import expit
     from sklearn.isotonic import IsotonicRegression
 except ImportError as error:
     raise MissingExtraError(extra="classical", needed_for="fitting a calibration") from error
@@ -152,7 +153,7 @@ def _fit_platt_column(scores: NDArray[np.float64], targets: Targets) -> tuple[fl
     def loss_and_gradient(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
         stretched = parameters[0] * scores + parameters[1]
         loss = np.logaddexp(0.0, stretched) - smoothed * stretched
-        slope_at = 1.0 / (1.0 + np.exp(-stretched)) - smoothed
+        slope_at = expit(stretched) - smoothed
         return float(loss.mean()), np.array([(slope_at * scores).mean(), slope_at.mean()])
 
     prior = float(np.log((n_positive + 1) / (n_negative + 1)))

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sentire.core.errors import DataError, MissingExtraError, NotFittedError, ShapeError
+from sentire.core.errors import DataError, MissingExtraError, NotFittedError, ShapeError, UnknownNameError
 from sentire.runtime.calibration import sigmoid
 from sentire.runtime.linear import LinearScorer
 from sentire.runtime.texts import prepare_texts
@@ -25,6 +25,7 @@ except ImportError as error:
     raise MissingExtraError(extra="classical", needed_for="training classical models") from error
 
 Penalty = Literal["l1", "l2"]
+_L1_RATIOS = {"l1": 1.0, "l2": 0.0}
 
 LARGEST_LOGIT = 15.0
 """The score of a label that is on, or off, in every training example: it cannot be learned, only stated."""
@@ -182,9 +183,11 @@ class TfidfLogisticRegression(TfidfClassifier):
         self.random_state = random_state
 
     def _make_binary_estimator(self) -> Any:
+        if self.penalty not in _L1_RATIOS:
+            raise UnknownNameError.among("penalty", str(self.penalty), _L1_RATIOS)
         return LogisticRegression(
             solver="liblinear",
-            l1_ratio={"l1": 1.0, "l2": 0.0}[self.penalty],
+            l1_ratio=_L1_RATIOS[self.penalty],
             C=self.C,
             class_weight=self.class_weight,
             max_iter=2000,

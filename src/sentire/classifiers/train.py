@@ -1,5 +1,6 @@
 """Train a classical model by its recipe, from corpus to model folder."""
 
+import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -8,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from sentire._version import __version__
@@ -81,8 +83,9 @@ def train_tfidf(
     """
     started = time.perf_counter()
     kind, settled, grid = classifier_grid(recipe)
-    train = _read_split(recipe.data.train, recipe.data.label_space, data_root)
-    dev = _read_split(recipe.data.dev, train.space.name, data_root)
+    wanted = load_label_space(recipe.data.label_space) if recipe.data.label_space else None
+    train = _read_split(recipe.data.train, wanted, data_root)
+    dev = _read_split(recipe.data.dev, train.space, data_root)
     make_directory(output)
     estimator = _CLASSIFIERS[kind](**vars(recipe.features), **settled, n_jobs=n_jobs)
     if "random_state" in estimator.get_params():
@@ -100,7 +103,7 @@ def train_tfidf(
             seed=recipe.seed,
             cutoffs=recipe.search.cutoffs,
             checkpoint=checkpoint,
-            fingerprint=f"{fingerprint(recipe)}-{train.card.revision}",
+            fingerprint=f"{fingerprint(recipe)}-{_hash_split(train)}",
             on_progress=on_progress,
         )
         estimator.set_params(**max(cells, key=lambda cell: cell.mean).settings)
@@ -181,7 +184,7 @@ def fit_thresholds(
     return fit_per_label(targets, proba, folds, shrinkages=section.shrinkages)
 
 
-def _read_split(name: str, label_space: str, data_root: Path | None) -> _Split:
+def _read_split(name: str, wanted: LabelSpace | None, data_root: Path | None) -> _Split:
     dataset, split = parse_split_name(name)
     space = dataset.card.label_space
     if space is None:
@@ -191,8 +194,8 @@ def _read_split(name: str, label_space: str, data_root: Path | None) -> _Split:
     if not labelled:
         raise DataError(expected="examples with labels", got="none", where=name)
     labels: Sequence[tuple[str, ...]] = [example.labels for example in labelled]
-    if label_space and load_label_space(label_space) != space:
-        label_map = load_label_map(space.name, label_space)
+    if wanted is not None and wanted != space:
+        label_map = load_label_map(space.name, wanted.name)
         space, labels = label_map.target, [label_map.map_labels(row) for row in labels]
     return _Split(
         card=dataset.card,
@@ -201,6 +204,13 @@ def _read_split(name: str, label_space: str, data_root: Path | None) -> _Split:
         targets=space.encode(labels),
         n_unlabelled=len(examples) - len(labelled),
     )
+
+
+def _hash_split(split: _Split) -> str:
+    # The revision of a card does not change with the rows of your own files; a stale search must not go on.
+    digest = hashlib.sha256(orjson.dumps([split.card.revision, split.space.id, split.texts]))
+    digest.update(split.targets.tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _fit_projected(

@@ -54,6 +54,8 @@ def analyze(
         if sys.stdin.isatty():
             raise UsageError(expected="a text or --input FILE", got="neither", hint='try: sentire analyze "thank you!"')
         input_path = STDIN
+    if context:
+        raise UsageError(expected="--context-column with a file", got="--context", hint="--context is for given texts")
     source = Source(
         path=input_path,
         file_format=check_format(file_format) if file_format else None,

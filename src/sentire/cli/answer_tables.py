@@ -1,5 +1,6 @@
 """Answers and summaries as tables with bars."""
 
+import re
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -14,12 +15,16 @@ BAR_WIDTH = 24
 FEWEST_EMOTIONS = 3
 LONGEST_TEXT_CHARS = 300
 
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
+
 
 def print_answers(console: Console, answers: Sequence[Answer]) -> None:
     """Print each text with its likeliest emotions; those that reach their cut-off are marked."""
     for answer in answers:
         shown = answer.text if len(answer.text) <= LONGEST_TEXT_CHARS else f"{answer.text[:LONGEST_TEXT_CHARS]}…"
-        console.print(Text(f"{answer.id}  " if answer.id else "", style="dim") + Text(_one_line(shown), style="bold"))
+        console.print(
+            Text(f"{_one_line(answer.id)}  " if answer.id else "", style="dim") + Text(_one_line(shown), style="bold")
+        )
         if answer.context:
             console.print(Text(f"  after: {_one_line(answer.context)}", style="dim"))
         table = Table.grid(padding=(0, 1))
@@ -53,7 +58,7 @@ def print_summary(console: Console, analysis: FileAnalysis) -> None:
     for label, share in summary.shares.items():
         colour = label_colour(space.name, label)
         strongest = summary.strongest(label)[0]
-        name = strongest.id or str(strongest.row)
+        name = _one_line(strongest.id) or str(strongest.row)
         table.add_row(
             Text(label, style=colour),
             Text(f"{draw_bar(share / highest, BAR_WIDTH):<{BAR_WIDTH}}", style=colour),
@@ -78,4 +83,5 @@ def _cutoff(emotion: Emotion) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    # A text from a stranger must not move the cursor or rename the window.
+    return _CONTROLS.sub("\ufffd", " ".join(text.split()))

@@ -20,9 +20,10 @@ def print_datasets(console: Console, known: Sequence[KnownDataset]) -> None:
     table = _table("name", "title", "splits", "labels", "weights may ship", "at hand")
     for entry in known:
         card = entry.card
-        splits = ", ".join(f"{split} {n:,}" if n else split for split, n in card.split_counts.items())
         space = card.label_space.name if card.label_space else "-"
-        table.add_row(card.name, card.title, splits, space, card.weights_may_ship, "yes" if entry.is_at_hand else "")
+        table.add_row(
+            card.name, card.title, _list_splits(card), space, card.weights_may_ship, "yes" if entry.is_at_hand else ""
+        )
     console.print(table)
 
 
@@ -40,7 +41,7 @@ def print_card(console: Console, card: DatasetCard) -> None:
         facts.add_row("labels", f"{card.label_space.id}: {', '.join(card.label_space.labels)}")
     if card.affect_scale:
         facts.add_row("scale", f"{card.affect_scale.id}: {card.affect_scale.low:g} to {card.affect_scale.high:g}")
-    facts.add_row("splits", ", ".join(f"{split} {n:,}" for split, n in card.split_counts.items()))
+    facts.add_row("splits", _list_splits(card))
     if card.grouped_by:
         facts.add_row("grouped by", card.grouped_by)
     for title, lines in (("defects", card.defects), ("changes", card.changes)):
@@ -91,6 +92,10 @@ def print_fetched(console: Console, report: FetchReport, root: Path) -> None:
         table.add_row(file.path, file.status, "yes" if file.is_verified else "no hash is known")
     console.print(table)
     console.print(Text(f"in {root}", style="dim"))
+
+
+def _list_splits(card: DatasetCard) -> str:
+    return ", ".join(f"{split} {n:,}" if n else split for split, n in card.split_counts.items())
 
 
 def _print_labels(console: Console, checked: DatasetCheck) -> None:

@@ -1,7 +1,10 @@
 """The ``sentire`` command: its subcommands, and how errors become messages and exit codes."""
 
+import io
+import os
 import signal
 import sys
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -13,8 +16,9 @@ from sentire.cli.compare import compare
 from sentire.cli.data import app as data_app
 from sentire.cli.evaluate import evaluate
 from sentire.cli.train import train
-from sentire.core.errors import SentireError
+from sentire.core.errors import OutputError, SentireError, describe
 
+BROKEN_PIPE = 1
 INTERRUPTED = 130
 TERMINATED = 143
 
@@ -25,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Understand the emotions in text: offline, at once, with calibrated probabilities.",
     epilog="Exit codes: 0 done, 2 usage or configuration, 3 data, 4 model or result file, 5 output, 6 missing extra, "
-    "7 download, 130 interrupted.",
+    "7 download, 130 interrupted, 143 terminated.",
 )
 app.command()(analyze)
 app.command()(train)
@@ -34,29 +38,67 @@ app.command()(compare)
 app.add_typer(data_app, name="data")
 
 
-@app.callback()
-def root(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and stop.", is_eager=True)] = False,
-) -> None:
-    """Understand the emotions in text: offline, at once, with calibrated probabilities."""
-    if version:
+def _print_version(is_wanted: bool) -> None:
+    if is_wanted:
         typer.echo(f"sentire {__version__}")
         raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.", is_eager=True, callback=_print_version)
+    ] = False,
+) -> None:
+    """Understand the emotions in text: offline, at once, with calibrated probabilities."""
 
 
 def main() -> NoReturn:
     """Run the command line and exit with the code that the outcome has."""
     signal.signal(signal.SIGTERM, _terminate)
+    _mend_streams()
+    try:
+        code = _run()
+        sys.stdout.flush()  # here, where a full disk still becomes a message and an exit code
+    except SentireError as error:
+        code = _report(error)
+    except BrokenPipeError:  # the reader has seen enough
+        code = BROKEN_PIPE
+        _discard_output()
+    except OSError as error:
+        place = str(error.filename or "standard output")
+        code = _report(OutputError(expected="a place that can be written", got=describe(error), where=place))
+        _discard_output()
+    sys.exit(code)
+
+
+def _run() -> int | str | None:
     try:
         app()
-    except SentireError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(error.exit_code)
     except SystemExit as stop:
-        if stop.code == INTERRUPTED:
-            typer.echo("stopped by the user; no output was left half-written", err=True)
-        raise
-    sys.exit(0)
+        if stop.code in (INTERRUPTED, TERMINATED):
+            typer.echo("stopped by a signal; no output file was left half-written", err=True)
+        return stop.code
+    return 0
+
+
+def _report(error: SentireError) -> int:
+    typer.echo(f"error: {error}", err=True)
+    return error.exit_code
+
+
+def _mend_streams() -> None:
+    # A stream that the caller closed is None, and a terminal may not know every character.
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode))  # noqa: SIM115  open as long as the command runs
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+
+
+def _discard_output() -> None:
+    # What is still buffered cannot be delivered; at exit the interpreter would try again and complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _terminate(signal_number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001  the shape of a handler

@@ -27,7 +27,10 @@ def train(
     from sentire.cli.console import make_console, say, show_progress
     from sentire.cli.training_table import print_training
     from sentire.core.config import read_config
+    from sentire.core.errors import UsageError
 
+    if jobs == 0:
+        raise UsageError(expected="a number of jobs, or -1 for one a core", got="0", where="--jobs")
     recipe = read_config(TfidfRecipe, config, settings or ())
     folder = output or Path("runs") / recipe.name
     with show_progress(recipe.name) as on_progress:

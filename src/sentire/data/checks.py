@@ -256,13 +256,12 @@ def _count_pairs(
     n_pairs = 0
     hit: set[str] = set()
     for one, other, similarity in sorted(near, key=lambda pair: -pair[2]):
-        ways = ((one, other),) if first == second else ((one, other), (other, one))
+        ways = ((one, other), (other, one))
         met = [(here, there) for here, there in ways if here in ids_of_first and there in ids_of_second]
         if not met:
             continue
         n_pairs += 1
-        for here, there in met:
-            hit.update((here, there) if first == second else (there,))
+        hit.update(there for _, there in met)
         if len(pairs) < KEPT_ID_PAIRS:
             here, there = met[0]
             pairs.append(IdPair(first=ids_of_first[here][0], second=ids_of_second[there][0], similarity=similarity))

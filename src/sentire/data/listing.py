@@ -27,7 +27,7 @@ class KnownDataset:
             "name": self.card.name,
             "title": self.card.title,
             "kind": self.card.kind,
-            "splits": dict(self.card.split_counts),
+            "splits": _known_counts(self.card),
             "label_space": None if self.card.label_space is None else self.card.label_space.id,
             "licence": self.card.licence,
             "weights_may_ship": self.card.weights_may_ship,
@@ -44,6 +44,11 @@ def list_known(root: Path | None = None) -> list[KnownDataset]:
     ]
 
 
+def _known_counts(card: DatasetCard) -> dict[str, int | None]:
+    # The card of data of your own is made before they are read: it knows the splits but not how long they are.
+    return {split: count or None for split, count in card.split_counts.items()}
+
+
 def card_as_dict(card: DatasetCard) -> dict[str, Any]:
     """Return a whole card as plain data."""
     return {
@@ -58,7 +63,7 @@ def card_as_dict(card: DatasetCard) -> dict[str, Any]:
         "label_space": None if card.label_space is None else card.label_space.id,
         "labels": [] if card.label_space is None else list(card.label_space.labels),
         "affect_scale": None if card.affect_scale is None else card.affect_scale.id,
-        "splits": dict(card.split_counts),
+        "splits": _known_counts(card),
         "grouped_by": card.grouped_by,
         "has_context": card.has_context,
         "files": [

@@ -75,7 +75,7 @@ def choose_label_map(model_space: LabelSpace, data_space: LabelSpace) -> LabelMa
     Raises:
         LabelError: There is no such map.
     """
-    if model_space == data_space:
+    if _describe(model_space) == _describe(data_space):
         return None
     for pair in ((model_space.name, data_space.name), (data_space.name, model_space.name)):
         if pair in LABEL_MAPS:
@@ -85,6 +85,11 @@ def choose_label_map(model_space: LabelSpace, data_space: LabelSpace) -> LabelMa
         got=data_space.id,
         hint=f"the maps are {', '.join(label_map.name for label_map in LABEL_MAPS.values())}",
     )
+
+
+def _describe(space: LabelSpace) -> tuple[object, ...]:
+    # All but where the labels come from, which a model does not keep of a space that is not registered.
+    return space.id, space.labels, space.task, space.neutral
 
 
 def _read_train_texts(model: Model, data: str, data_root: Path | None) -> list[str] | None:

@@ -15,6 +15,9 @@ from sentire.core.errors import ArtifactError, UnknownNameError, quote
 LOGISTIC_SHARE = np.float32(0.02)
 """How much of the plain logistic function is mixed into an isotonic curve."""
 
+_LARGEST = float(np.finfo(np.float32).max)
+_SMALLEST = float(np.finfo(np.float32).tiny)
+
 
 class Calibrator(Protocol):
     """A map from logits to probabilities."""
@@ -136,8 +139,8 @@ def parse_calibrator(data: Mapping[str, Any], n_labels: int) -> Calibrator:
         raise UnknownNameError.among("calibration method", str(method), CALIBRATION_METHODS)
     try:
         if method == "temperature":
-            temperature = float(data["temperature"])
-            _check(np.isfinite(temperature) and temperature > 0, "a temperature above 0", temperature)
+            (temperature,) = _floats([data["temperature"]])
+            _check(temperature >= _SMALLEST, "a temperature above 0", temperature)
             return TemperatureScaling(temperature)
         if method == "platt":
             slopes, offsets = _floats(data["slopes"], n_labels), _floats(data["offsets"], n_labels)
@@ -168,7 +171,7 @@ def sigmoid(logits: NDArray[np.float32]) -> NDArray[np.float32]:
 def _floats(numbers: Any, n_expected: int | None = None) -> tuple[float, ...]:
     parsed = tuple(float(number) for number in numbers)
     _check(n_expected in (None, len(parsed)), f"{n_expected} numbers", len(parsed))
-    _check(bool(np.isfinite(parsed).all()), "finite numbers", parsed)
+    _check(all(abs(number) <= _LARGEST for number in parsed), "finite numbers of float32", parsed)
     return parsed
 
 

@@ -1,5 +1,6 @@
 """Find a model by its name or folder and load it."""
 
+import os
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -43,7 +44,8 @@ def load(name_or_path: str | Path = "default") -> Model:
         folder = Path(str(files("sentire"))) / "assets" / EMBEDDED_MODELS[name_or_path]
     else:
         folder = Path(name_or_path)
-        if not folder.is_dir():
+        # Unlike Path.is_dir, this does not stumble over names that no file system takes.
+        if not os.path.isdir(folder):  # noqa: PTH112
             raise _unknown(str(name_or_path), folder)
     manifest = read_model_manifest(folder)
     reader = _READERS.get(str(manifest.get("kind")))
@@ -56,7 +58,7 @@ def load(name_or_path: str | Path = "default") -> Model:
 
 def _unknown(name: str, folder: Path) -> UnknownNameError:
     error = UnknownNameError.among("model", name, EMBEDDED_MODELS)
-    got = f"the file {name}" if folder.is_file() else quote(name)
+    got = f"the file {name}" if os.path.isfile(folder) else quote(name)  # noqa: PTH113
     return UnknownNameError(
         expected=f"{error.expected} or the folder of a trained model", got=got, where="--model", hint=error.hint
     )

@@ -9,8 +9,8 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from sentire.core.errors import ArtifactError, SentireError, ShapeError, quote
-from sentire.core.labels import LABEL_SPACES, LabelSpace
+from sentire.core.errors import ArtifactError, OutputError, SentireError, ShapeError, describe, quote
+from sentire.core.labels import LABEL_SPACES, LabelSpace, load_label_space
 from sentire.storage.atomic import make_directory, write_bytes, write_json
 from sentire.storage.manifest import MANIFEST_NAME, read_manifest, write_manifest
 
@@ -64,7 +64,7 @@ def write_model_folder(
     A folder without a manifest, or with one that does not match, is no model: an interrupted write is noticed.
     """
     make_directory(folder)
-    (folder / MANIFEST_NAME).unlink(missing_ok=True)
+    _remove_manifest(folder / MANIFEST_NAME)
     space = config.label_space
     write_json(
         folder / CONFIG_NAME,
@@ -121,7 +121,7 @@ def read_config_file(folder: Path) -> tuple[ModelConfig, dict[str, Any]]:
             thresholds=_parse_cutoffs(data["thresholds"], space),
             threshold_method=str(data["threshold_method"]),
             projected_thresholds={
-                name: _parse_cutoffs(cutoffs, LABEL_SPACES[name])
+                name: _parse_cutoffs(cutoffs, load_label_space(name))
                 for name, cutoffs in data["projected_thresholds"].items()
             },
             training=data["training"],
@@ -133,6 +133,13 @@ def read_config_file(folder: Path) -> tuple[ModelConfig, dict[str, Any]]:
     except SentireError as error:
         raise ArtifactError(expected="a sound model configuration", got=str(error), where=str(path)) from error
     return config, data
+
+
+def _remove_manifest(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise OutputError(expected="a place that can be written", got=describe(error), where=str(path)) from error
 
 
 def _parse_label_space(data: Mapping[str, Any]) -> LabelSpace:

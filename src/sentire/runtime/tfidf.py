@@ -7,7 +7,7 @@ from itertools import repeat
 import numpy as np
 from numpy.typing import NDArray
 
-from sentire.core.errors import ShapeError
+from sentire.core.errors import ArtifactError, ShapeError
 from sentire.runtime.tokenisers import SEPARATOR, batch_pattern
 
 _UNKNOWN = -1
@@ -58,6 +58,10 @@ class TfidfFeatures:
     def __init__(self, *, tokeniser: str, terms: Sequence[str], idf: NDArray[np.float32], is_sublinear: bool) -> None:
         if idf.shape != (len(terms),):
             raise ShapeError(expected=f"idf of shape ({len(terms)},)", got=f"shape {idf.shape}")
+        if not (np.isfinite(idf) & (idf > 0)).all():
+            raise ArtifactError(
+                expected="a finite, positive idf for every term", got="another", where="TF-IDF features"
+            )
         self.tokeniser = tokeniser
         self.terms = tuple(terms)
         self.idf = idf

@@ -10,7 +10,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from sentire.core.errors import ArtifactError, ShapeError, UsageError, quote
+from sentire.core.errors import ArtifactError, ShapeError, UnknownNameError, UsageError, quote
 from sentire.core.labels import LabelSpace
 from sentire.core.protocols import Context
 from sentire.runtime.batches import iterate_batches
@@ -21,6 +21,7 @@ from sentire.runtime.linear import LinearScorer
 from sentire.runtime.model_folder import ModelConfig, read_config_file, write_model_folder
 from sentire.runtime.texts import check_context, prepare_texts
 from sentire.runtime.tfidf import TfidfFeatures
+from sentire.runtime.tokenisers import SEPARATOR
 
 KIND = "tfidf-linear"
 
@@ -162,7 +163,7 @@ def read_tfidf_model(folder: Path, manifest: Mapping[str, Any]) -> TfidfModel:
         weights, bias, idf = (arrays[name].astype(np.float32) for name in ("weights", "bias", "idf"))
         if not isinstance(terms, list) or not all(isinstance(term, str) and term for term in terms):
             raise ArtifactError(expected="a list of terms", got="another", where=str(folder / VOCABULARY_NAME))
-        if len(set(terms)) != len(terms) or any(len(term.split(" ")) > 2 for term in terms):
+        if len(set(terms)) != len(terms) or any(SEPARATOR in term or len(term.split(" ")) > 2 for term in terms):
             raise ArtifactError(
                 expected="different terms of one or two words", got="another", where=str(folder / VOCABULARY_NAME)
             )
@@ -178,7 +179,16 @@ def read_tfidf_model(folder: Path, manifest: Mapping[str, Any]) -> TfidfModel:
             calibrator=parse_calibrator(facts["calibration"], len(config.label_space)),
             fingerprint=str(manifest["fingerprint"]),
         )
-    except (OSError, KeyError, TypeError, ValueError, SafetensorError, ShapeError) as error:
+    except (
+        OSError,
+        AttributeError,
+        KeyError,
+        TypeError,
+        ValueError,
+        SafetensorError,
+        ShapeError,
+        UnknownNameError,
+    ) as error:
         raise ArtifactError(
             expected=f"the files of a {KIND} model that fit together", got=str(error), where=str(folder)
         ) from error

@@ -286,8 +286,10 @@ def _read_parquet(path: Path, report: ReadReport) -> Iterator[Row]:
     if path == STDIN:
         raise UsageError(expected="a file", got="standard input", where="--input", hint="Parquet needs a file")
     try:
-        # A buffer lets pyarrow stream the pages of a row group, which may be the whole file, instead of loading it.
-        with pq.ParquetFile(path, buffer_size=PARQUET_BUFFER_BYTES, page_checksum_verification=True) as file:
+        # With a buffer and without reading ahead, pyarrow streams the pages of a row group, which may be the whole file.
+        with pq.ParquetFile(
+            path, buffer_size=PARQUET_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
+        ) as file:
             _check_header(file.schema_arrow.names, str(path))
             number = 0
             for batch in file.iter_batches(batch_size=PARQUET_BATCH_ROWS):

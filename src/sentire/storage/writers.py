@@ -15,7 +15,7 @@ from sentire.storage.rows import FileFormat
 
 WRITABLE_FORMATS: tuple[FileFormat, ...] = ("csv", "tsv", "jsonl", "parquet")
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 class RowWriter(Protocol):
@@ -95,17 +95,22 @@ class _SeparatedWriter:
 
     def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
         columns = self._columns
-        self._write_cells([[make_cell_harmless(row[column]) for column in columns] for row in rows])
+        self._write_cells([[row[column] for column in columns] for row in rows])
 
     def _write_cells(self, rows: Sequence[Sequence[Any]]) -> None:
         # TSV has no quoting, so what would break a line or a field becomes a blank.
         buffer = io.StringIO(newline="")
         if self._delimiter == "\t":
             for row in rows:
-                buffer.write("\t".join(" ".join(str(cell).split()) for cell in row) + "\n")
+                buffer.write("\t".join(str(make_cell_harmless(_squeeze(cell))) for cell in row) + "\n")
         else:
-            csv.writer(_UnixLines(buffer), lineterminator="\r\n").writerows(rows)
+            harmless = ([make_cell_harmless(cell) for cell in row] for row in rows)
+            csv.writer(_UnixLines(buffer), lineterminator="\r\n").writerows(harmless)
         self._file.write(buffer.getvalue().encode())
+
+
+def _squeeze(cell: Any) -> Any:
+    return " ".join(cell.split()) if isinstance(cell, str) else cell
 
 
 @contextmanager

@@ -1,0 +1,58 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentire.core.errors import DataError, UsageError
+from sentire.runtime.texts import LONGEST_TEXT_CHARS, check_context, prepare_text, prepare_texts
+
+anything = st.text(st.characters())
+
+
+@given(anything)
+def test_prepared_texts_can_be_written_and_joined(text):
+    prepared = prepare_text(text)
+    assert "\x00" not in prepared
+    prepared.encode()  # no lone surrogate is left
+    assert len(prepared) == len(text)
+    assert prepare_text(prepared) == prepared
+    for before, after in zip(text, prepared, strict=True):
+        is_unwritable = before == "\x00" or "\ud800" <= before <= "\udfff"
+        assert after == ("\ufffd" if is_unwritable else before)
+
+
+@pytest.mark.parametrize("char", ["a", "é", "\x00", "😀"])
+def test_long_texts_are_cut(char):
+    assert LONGEST_TEXT_CHARS == 100_000
+    assert len(prepare_text(char * LONGEST_TEXT_CHARS)) == LONGEST_TEXT_CHARS
+    cut = prepare_text(char * LONGEST_TEXT_CHARS + "tail")
+    assert len(cut) == LONGEST_TEXT_CHARS
+    assert "tail" not in cut
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (None, r"expected a text \(str\), got NoneType None at texts\[1\]"),
+        (3.5, r"got float 3\.5 at texts\[1\]"),
+        (b"abc", r"got bytes b'abc' at texts\[1\]"),
+        (["abc"], r"got list \['abc'\] at texts\[1\]"),
+    ],
+)
+def test_what_is_no_text_is_refused_with_its_place(wrong, message):
+    with pytest.raises(DataError, match=message):
+        prepare_texts(["fine", wrong])
+
+
+def test_one_string_is_no_sequence_of_texts():
+    with pytest.raises(DataError, match=r"got one string at texts; put it in a list: \[text\]"):
+        prepare_texts("Hello")
+
+
+def test_one_context_a_text():
+    check_context(None, 3)
+    check_context([None, "before", ["turn one", "turn two"]], 3)
+    check_context([], 0)
+    with pytest.raises(UsageError, match="expected 3 contexts, one a text, got 2 contexts at context"):
+        check_context(["a", "b"], 3)
+    with pytest.raises(UsageError, match="expected 3 contexts, one a text, got one string"):
+        check_context("abc", 3)

@@ -1,0 +1,95 @@
+"""The documentation says what is so: links, commands, generated pages and stored figures."""
+
+import importlib.util
+import re
+import shlex
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import orjson
+import pytest
+from typer.main import get_command
+
+from sentire.cli.main import app
+from sentire.cli.reference import render_reference
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").glob("*.md")])
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)\)")
+SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
+
+
+def load_script(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def shown_commands() -> list[tuple[str, list[str]]]:
+    commands = []
+    for page in PAGES:
+        for block in SHELL.findall(page.read_text(encoding="utf-8")):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = shlex.split(line, comments=True)
+                if any(word.endswith("sentire") for word in words) and "[" not in line and "|.tsv" not in line:
+                    start = next(number for number, word in enumerate(words) if word.endswith("sentire"))
+                    commands.append((page.name, words[start + 1 :]))
+    return commands
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_leads_to_a_file(page: Path) -> None:
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        if not target.startswith(("http://", "https://")):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_the_reference_is_what_the_commands_say() -> None:
+    assert (ROOT / "docs" / "commands.md").read_text(encoding="utf-8") == render_reference(), "run: make docs"
+
+
+def test_the_label_spaces_page_is_what_is_registered() -> None:
+    script = load_script(ROOT / "docs" / "make_label_spaces.py")
+    assert script.PAGE.read_text(encoding="utf-8") == script.render(), "run: make docs"
+
+
+def test_the_pages_show_the_stored_figures() -> None:
+    script = load_script(ROOT / "benchmarks" / "classical_models.py")
+    stored = orjson.loads(script.RESULTS.read_bytes())
+    for page, tables in script.pages(stored).items():
+        text = page.read_text(encoding="utf-8")
+        assert script.fill_page(text, tables) == text, f"{page.name}: run make docs"
+        assert f"{stored['tables']['models'][0]['test']['macro_f1']['value']:.3f}" in text
+
+
+def test_stored_rows_come_from_the_configs_and_settings_of_the_script() -> None:
+    script = load_script(ROOT / "benchmarks" / "classical_models.py")
+    stored = orjson.loads(script.RESULTS.read_bytes())["tables"]
+    declared = {name: [(t, c, list(o)) for t, c, o in rows] for name, rows in script.TABLES.items()}
+    assert {name: [(r["title"], r["config"], r["set"]) for r in rows] for name, rows in stored.items()} == declared
+
+
+@pytest.mark.parametrize(("page", "words"), shown_commands(), ids=lambda value: str(value)[:60])
+def test_every_command_that_is_shown_can_be_parsed(page: str, words: list[str]) -> None:
+    command: Any = get_command(app)
+    for stop in ("|", ">"):
+        words = words[: words.index(stop)] if stop in words else words
+    while hasattr(command, "commands"):
+        assert words[0] in command.commands, f"{page}: sentire {' '.join(words)}"
+        command, words = command.commands[words[0]], words[1:]
+    command.make_context(command.name, list(words))
+
+
+def test_the_readme_shows_the_two_commands_and_its_python_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "make demo" in readme
+    assert "make test" in readme
+    for block in PYTHON.findall(readme):
+        exec(compile(block, "README.md", "exec"), {})  # noqa: S102  the README's own code
+    assert "gratitude" in capsys.readouterr().out
