@@ -44,5 +44,5 @@ def test_no_token_holds_a_blank_or_a_separator(name):
 
 
 def test_an_unknown_tokeniser_is_refused():
-    with pytest.raises(UnknownNameError, match="a tokeniser .*social, word.*got 'words'.*did you mean \"word\""):
+    with pytest.raises(UnknownNameError, match=r"a tokeniser .*social, word.*got 'words'.*did you mean .word."):
         token_pattern("words")

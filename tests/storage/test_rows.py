@@ -27,7 +27,7 @@ from sentire.storage.rows import (
     detect_format,
     read_rows,
 )
-from sentire.storage.writers import open_row_writer
+from sentire.storage.writers import make_cell_harmless, open_row_writer
 
 same_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 cell = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -123,7 +123,7 @@ def test_parquet_is_read_again_with_its_nulls(tmp_path, table):
 
 @same_folder
 @given(
-    table=st.lists(st.tuples(cell, cell).filter(lambda row: not any(one[:1] in tuple("=+-@\t\r") for one in row))),
+    table=st.lists(st.tuples(cell, cell).filter(lambda row: all(make_cell_harmless(one) == one for one in row))),
     suffix=st.sampled_from(["csv", "jsonl", "parquet"]),
 )
 def test_what_we_write_we_read_again(tmp_path, table, suffix):
@@ -579,17 +579,20 @@ def test_damaged_parquet_is_read_or_refused(parquet, seed):
 
 # --- memory -----------------------------------------------------------------------------------------------------
 
+# The kernel's own mark of the peak: ru_maxrss begins with that of the parent process, which here is the larger one.
 MEASURE = """
-import resource, sys
+import sys
 from pathlib import Path
 from sentire.storage.report import ReadReport
 from sentire.storage.rows import read_rows
 path = Path(sys.argv[1])
 if path.suffix == ".parquet":
     import pyarrow, pyarrow.parquet
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak():
+    return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
+before = peak()
 n = sum(1 for _ in read_rows(path, ReadReport(str(path), max_rejected_fraction=1.0)))
-print(n, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+print(n, (peak() - before) // 1024)
 """
 
 
@@ -600,16 +603,20 @@ def measure(path: Path) -> tuple[int, int]:
     return int(n_rows), int(growth)
 
 
+needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak is read from Linux's /proc")
+
+
 @pytest.mark.slow
+@needs_proc
 @pytest.mark.parametrize(
     ("suffix", "first", "line", "most_mebibytes"),
     [
-        ("csv", "id,text\n", '{0},"a comment, of some length, with a number {0} in it"\n', 20),
-        ("csv", 'id,text\nx,"open\n', "{0},a comment of some length with a number {0} in it\n", 150),
-        ("csv", 'id,text\nx,"open\n', '{0} "x","a comment of some length with a number {0} in it\n', 150),
-        ("tsv", "id\ttext\n", "{0}\ta comment of some length with a number {0} in it\n", 20),
-        ("jsonl", "", '{{"id": {0}, "text": "a comment of some length with a number {0} in it"}}\n', 20),
-        ("txt", "", "a comment of some length with a number {0} in it\n", 20),
+        ("csv", "id,text\n", '{0},"a comment, of some length, with a number {0} in it"\n', 10),
+        ("csv", 'id,text\nx,"open\n', "{0},a comment of some length with a number {0} in it\n", 80),
+        ("csv", 'id,text\nx,"open\n', '{0} x","a comment of some length with a number {0} in it\n', 80),
+        ("tsv", "id\ttext\n", "{0}\ta comment of some length with a number {0} in it\n", 10),
+        ("jsonl", "", '{{"id": {0}, "text": "a comment of some length with a number {0} in it"}}\n', 10),
+        ("txt", "", "a comment of some length with a number {0} in it\n", 10),
         ("txt", "", "one line without any end {0} ", 100),
     ],
 )
@@ -626,6 +633,7 @@ def test_fifty_megabytes_in_bounded_memory(tmp_path, suffix, first, line, most_m
 
 
 @pytest.mark.slow
+@needs_proc
 def test_one_big_row_group_in_bounded_memory(tmp_path):
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "a.parquet"
@@ -635,4 +643,4 @@ def test_one_big_row_group_in_bounded_memory(tmp_path):
     assert path.stat().st_size > 100_000_000
     n_rows, growth = measure(path)
     assert n_rows == len(texts)
-    assert growth < 50
+    assert growth < 70

@@ -286,7 +286,7 @@ def _read_parquet(path: Path, report: ReadReport) -> Iterator[Row]:
     if path == STDIN:
         raise UsageError(expected="a file", got="standard input", where="--input", hint="Parquet needs a file")
     try:
-        # With a buffer and without reading ahead, pyarrow streams the pages of a row group, which may be the whole file.
+        # With a buffer and without reading ahead, pyarrow streams the pages of a row group, maybe the whole file.
         with pq.ParquetFile(
             path, buffer_size=PARQUET_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
         ) as file:

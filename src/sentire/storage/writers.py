@@ -50,7 +50,7 @@ def open_row_writer(path: Path, file_format: FileFormat, columns: Mapping[str, t
         elif file_format == "jsonl":
             yield JsonlWriter(file)
         else:
-            yield _SeparatedWriter(file, list(columns), "," if file_format == "csv" else "\t")
+            yield _SeparatedWriter(file, columns, "," if file_format == "csv" else "\t")
 
 
 def make_cell_harmless(cell: Any) -> Any:
@@ -87,25 +87,27 @@ class _UnixLines:
 
 
 class _SeparatedWriter:
-    def __init__(self, file: BinaryIO, columns: Sequence[str], delimiter: str) -> None:
+    def __init__(self, file: BinaryIO, columns: Mapping[str, type], delimiter: str) -> None:
         self._file = file
-        self._columns = columns
-        self._delimiter = delimiter
-        self._write_cells([columns])
+        # Only text can be a formula or break a line; looking at every number too would cost as much as writing it.
+        self._columns = [(name, kind is str) for name, kind in columns.items()]
+        self._is_quoted = delimiter == ","
+        self._write_lines([[self._clean(name) for name in columns]])
 
     def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        columns = self._columns
-        self._write_cells([[row[column] for column in columns] for row in rows])
+        columns, clean = self._columns, self._clean
+        self._write_lines([[clean(row[name]) if is_text else row[name] for name, is_text in columns] for row in rows])
 
-    def _write_cells(self, rows: Sequence[Sequence[Any]]) -> None:
+    def _clean(self, cell: Any) -> Any:
         # TSV has no quoting, so what would break a line or a field becomes a blank.
+        return make_cell_harmless(cell if self._is_quoted else _squeeze(cell))
+
+    def _write_lines(self, rows: Sequence[Sequence[Any]]) -> None:
         buffer = io.StringIO(newline="")
-        if self._delimiter == "\t":
-            for row in rows:
-                buffer.write("\t".join(str(make_cell_harmless(_squeeze(cell))) for cell in row) + "\n")
+        if self._is_quoted:
+            csv.writer(_UnixLines(buffer), lineterminator="\r\n").writerows(rows)
         else:
-            harmless = ([make_cell_harmless(cell) for cell in row] for row in rows)
-            csv.writer(_UnixLines(buffer), lineterminator="\r\n").writerows(harmless)
+            buffer.writelines("\t".join(map(str, row)) + "\n" for row in rows)
         self._file.write(buffer.getvalue().encode())
 
 
