@@ -151,13 +151,16 @@ def test_batches_change_nothing(linear, tmp_path, monkeypatch):
     monkeypatch.setattr("sentire.analysis.files.MOST_TEXTS", 7)
     seen = []
     analyze_file(
-        source, linear, output=tmp_path / "many.jsonl", on_progress=lambda done, total, note: seen.append((done, total))
+        source,
+        linear,
+        output=tmp_path / "many.jsonl",
+        on_progress=lambda done, total, note: seen.append((done, total, note)),
     )
     monkeypatch.setattr("sentire.analysis.files.MOST_CHARS", 40)
     analyze_file(source, linear, output=tmp_path / "chars.jsonl")
     one = (tmp_path / "one.jsonl").read_bytes()
     assert one == (tmp_path / "many.jsonl").read_bytes() == (tmp_path / "chars.jsonl").read_bytes()
-    assert seen == [(done, None) for done in (7, 14, 21, 28, 35, 42, 49, 50)]
+    assert seen == [(done, None, "texts") for done in (7, 14, 21, 28, 35, 42, 49, 50)]
 
 
 def test_a_sink_takes_the_answers_as_plain_data(linear, source):
@@ -189,7 +192,7 @@ def test_an_unknown_column(linear, tmp_path, role, column, near):
 @pytest.mark.parametrize("role", ["context_column", "id_column"])
 def test_a_column_that_no_jsonl_row_has(linear, tmp_path, role):
     path = tmp_path / "in.jsonl"
-    path.write_bytes(b'{"text": "a", "before": "x"}\n{"text": "b", "nr": 2, "before": "y"}\n')
+    path.write_bytes(b'{"text": "a", "before": "x"}\n{"text": "b", "nr": "2", "before": "y"}\n')
     with pytest.raises(
         DataError, match=r"a column 'befor', got the columns text, nr, before .*did you mean \"before\""
     ):
@@ -244,11 +247,11 @@ def test_outputs_that_cannot_be(linear, source, tmp_path):
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(OutputError, match=r"a directory|Is a directory"):
         analyze_file(source, linear, output=tmp_path / "folder.csv")
-    with pytest.raises(OutputError, match="No such file or directory at .*missing"):
+    with pytest.raises(OutputError, match=r"No such file or directory at .*missing"):
         analyze_file(source, linear, output=tmp_path / "missing" / "out.csv")
     with pytest.raises(UsageError, match=r"ends in .csv, .tsv, .jsonl, .parquet, got out.txt at --output"):
         analyze_file(source, linear, output=tmp_path / "out.txt")
-    with pytest.raises(UsageError, match="a file name that ends in .*got 'out.xlsx'"):
+    with pytest.raises(UsageError, match=r"a file name that ends in .*got 'out.xlsx'"):
         analyze_file(source, linear, output=tmp_path / "out.xlsx")
     assert names(tmp_path) == ["folder.csv", "in.csv"]
 

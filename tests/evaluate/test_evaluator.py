@@ -273,6 +273,7 @@ def test_answers_are_projected_into_a_multi_label_space_by_union(table_predictor
     predictor = table_predictor({"oh you": proba[0]}, label_space=GOEMOTIONS)
     examples = [Example(id="a", text="oh you", labels=("joy",))]
     result = evaluate_classifier(predictor, examples, label_map=label_map, protocol="cut-offs chosen on dev", **FACTS)
+    assert "threshold" not in result.per_label["joy"]  # the model's cut-off is for another joy
     # Two halves of anger are .64 likely together, but neither was decided.
     assert [result.data.labels[column] for column in result.rows.predictions[0]] == ["joy"]
     assert result.rows.proba[0][result.data.labels.index("anger")] == pytest.approx(0.64, abs=1e-5)

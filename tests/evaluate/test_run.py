@@ -10,6 +10,7 @@ from sentire.core.labels import LABEL_SPACES, LabelSpace, load_label_space, make
 from sentire.data.reading import Reading
 from sentire.data.registry import parse_split_name
 from sentire.evaluate.evaluator import evaluate_classifier
+from sentire.evaluate.result import render_result
 from sentire.evaluate.run import choose_label_map, evaluate_model
 from sentire.runtime.load import load
 from sentire.runtime.tfidf_model import TfidfModel
@@ -69,7 +70,7 @@ def test_the_figures_are_those_of_the_evaluator(linear, tmp_path):
         n_resamples=20,
         protocol=linear.config.threshold_method,
     )
-    assert result == expected
+    assert render_result(result) == render_result(expected)
     assert result.data.labels == LABEL_SPACES["ekman"].labels
     assert (result.data.n, result.data.label_map) == (63, label_map.id)
     assert result.settings.protocol == linear.config.threshold_method
@@ -89,10 +90,11 @@ def test_rows_may_be_left_out_and_progress_is_told(linear, tmp_path):
         f"{write_data(tmp_path)}:test",
         n_resamples=10,
         keep_rows=False,
-        on_progress=lambda done, total, note: told.append((done, total)),
+        on_progress=lambda done, total, note: told.append((done, total, note)),
     )
     assert result.rows is None
-    assert told == [(0, 3), (1, 3), (3, 3)]
+    assert [one[:2] for one in told] == [(0, 3), (1, 3), (3, 3)]
+    assert told[1][2] == "asking linear and measuring"
 
 
 def test_texts_of_the_training_split_are_left_out(linear, tmp_path):
@@ -118,7 +120,7 @@ def test_unknown_training_data_are_not_guessed(linear, tmp_path, gone):
 
 def test_data_without_labels(linear, tmp_path):
     data = write_data(tmp_path, space="", column="")
-    with pytest.raises(DataError, match="a data set with emotion labels, got remarks, which has none at .*:test"):
+    with pytest.raises(DataError, match=r"a data set with emotion labels, got remarks, which has none at .*:test"):
         evaluate_model(linear, f"{data}:test")
 
 

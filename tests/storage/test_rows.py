@@ -617,7 +617,7 @@ needs_proc = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="
         ("tsv", "id\ttext\n", "{0}\ta comment of some length with a number {0} in it\n", 10),
         ("jsonl", "", '{{"id": {0}, "text": "a comment of some length with a number {0} in it"}}\n', 10),
         ("txt", "", "a comment of some length with a number {0} in it\n", 10),
-        ("txt", "", "one line without any end {0} ", 100),
+        ("txt", "", "one line without any end {0} ", 75),
     ],
 )
 def test_fifty_megabytes_in_bounded_memory(tmp_path, suffix, first, line, most_mebibytes):

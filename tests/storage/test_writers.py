@@ -120,9 +120,9 @@ def test_numbers_below_zero_are_no_formulas(tmp_path):
 def test_a_block_that_fails_leaves_the_old_table(tmp_path, file_format):
     path = tmp_path / f"a.{file_format}"
     path.write_text("old")
-    with pytest.raises(RuntimeError, match="in the middle"), open_row_writer(path, file_format, COLUMNS) as writer:
-        writer.write(ROWS)
-        raise RuntimeError("in the middle")
+    bad = {"id": "5", "text": object()}  # a table misses its other cells, JSON does not know what this is
+    with pytest.raises((KeyError, TypeError), match="share|not JSON serializable|Expected bytes"):
+        write(path, [*ROWS, bad])
     assert path.read_text() == "old"
     assert [child.name for child in tmp_path.iterdir()] == [path.name]
 

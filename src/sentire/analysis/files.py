@@ -218,13 +218,20 @@ class _FlatSink:
         return row
 
 
+def _is_same_file(a: Path, b: Path) -> bool:
+    try:
+        return a.samefile(b)
+    except (OSError, ValueError):  # one of them is not there, or cannot be
+        return False
+
+
 def _open_output(stack: ExitStack, output: Path, source: Source, space: AnswerSpace, *, has_vad: bool) -> _AnswerSink:
     file_format = detect_format(output)
     if file_format not in WRITABLE_FORMATS:
         raise UsageError(
             expected=f"an output that ends in .{', .'.join(WRITABLE_FORMATS)}", got=output.name, where="--output"
         )
-    if source.path != STDIN and output.exists() and source.path.exists() and output.samefile(source.path):
+    if source.path != STDIN and _is_same_file(output, source.path):
         raise OutputError(expected="an output that is not the input", got=str(output), hint="choose another name")
     named = ["id", "text", *(["context"] if source.context_column else []), "labels", "flags"]
     figures = [*(VAD_DIMENSIONS if has_vad else ()), *space.space.labels]

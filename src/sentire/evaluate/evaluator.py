@@ -256,8 +256,8 @@ def _ask(
 def _measure_unseen(
     examples: Sequence[Example], train_texts: Iterable[str], answers: ClassificationAnswers, resampling: Resampling
 ) -> WithoutLeaked:
-    known = {_identify(text) for text in train_texts}
-    is_unseen = np.array([_identify(example.text) not in known for example in examples])
+    known = {normalise_text(text) for text in train_texts}
+    is_unseen = np.array([normalise_text(example.text) not in known for example in examples])
     n = int(is_unseen.sum())
     metrics = (
         gather_averages(answers.select(is_unseen).measure(resampling, purpose="bootstrap without leaked"), n=n)
@@ -265,11 +265,6 @@ def _measure_unseen(
         else {}
     )
     return WithoutLeaked(n=n, n_removed=len(examples) - n, metrics=metrics)
-
-
-def _identify(text: str) -> str:
-    # Texts without a word (emoji, punctuation) all have the empty normal form and are not the same text for that.
-    return normalise_text(text) or text.strip()
 
 
 def _name_thresholds(predictor: Predictor) -> dict[str, float]:

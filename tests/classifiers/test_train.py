@@ -1,0 +1,345 @@
+import csv
+
+import numpy as np
+import orjson
+import pytest
+
+from sentire.core.config import parse_config
+from sentire.core.errors import DataError, UnknownNameError
+from sentire.core.label_maps import load_label_map
+from sentire.core.labels import EKMAN, GOEMOTIONS
+from sentire.evaluate.run import evaluate_model
+from sentire.metrics.classification import macro_f1
+from sentire.runtime.load import load
+
+pytest.importorskip("sklearn")
+
+from sentire.classifiers.estimators import TfidfLogisticRegression, TfidfNaiveBayes
+from sentire.classifiers.folds import make_folds
+from sentire.classifiers.recipe import TfidfRecipe, ThresholdSection
+from sentire.classifiers.thresholds import fit_label_thresholds
+from sentire.classifiers.train import REPORT_NAME, SEARCH_NAME, fit_thresholds, train_tfidf
+
+LABELS = ("joy", "anger", "nervousness", "gratitude")
+
+
+def write_split(path, texts, targets, labels=LABELS):
+    with path.open("w", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(["text", "labels"])
+        for text, row in zip(texts, targets, strict=True):
+            rows.writerow([text, ",".join(label for label, has in zip(labels, row, strict=True) if has)])
+
+
+def describe(folder, name="feedback", space='label_space = "goemotions"', ships="no"):
+    path = folder / f"{name}.toml"
+    path.write_text(
+        f'[dataset]\nname = "{name}"\n{space}\nlicence = "ours alone"\nweights_may_ship = "{ships}"\n'
+        '[columns]\nlabels = "labels"\n[splits]\ntrain = "train.csv"\ndev = "dev.csv"\ntest = "not-there.csv"\n'
+    )
+    return path
+
+
+@pytest.fixture
+def corpus(tmp_path, write_toy):
+    """Our own data set of 200 invented rows; its test split must never be read, for it is not there."""
+    write_split(tmp_path / "train.csv", *write_toy(140, seed=1, labels=LABELS))
+    write_split(tmp_path / "dev.csv", *write_toy(60, seed=2, labels=LABELS))
+    return describe(tmp_path)
+
+
+def make_recipe(path, **sections):
+    table = {
+        "recipe": "tfidf",
+        "name": "toy",
+        "data": {"train": f"{path}:train", "dev": f"{path}:dev"},
+        "features": {"max_features": 80, "tokeniser": "social"},
+        "naive_bayes": {"alpha": 0.2},
+    }
+    return parse_config(TfidfRecipe, {**{k: v for k, v in table.items() if sections.get(k, v) is not None}, **sections})
+
+
+def read_rows(path, name):
+    with (path.parent / f"{name}.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["labels"]]
+    return [row["text"] for row in rows], GOEMOTIONS.encode(row["labels"].split(",") for row in rows)
+
+
+def test_a_whole_training(corpus, tmp_path):
+    output = tmp_path / "runs" / "toy"
+    news = []
+    trained = train_tfidf(make_recipe(corpus), output, on_progress=lambda *one: news.append(one))
+    assert sorted(path.name for path in output.iterdir()) == [
+        "README.md", "config.json", "manifest.json", REPORT_NAME, "vocabulary.json", "weights.safetensors",
+    ]  # fmt: skip
+    assert news[-1] == (3, 3, "saved")
+
+    model = load(output)
+    texts, targets = read_rows(corpus, "train")
+    dev_texts, dev_targets = read_rows(corpus, "dev")
+    assert (model.name, model.label_space) == ("toy", GOEMOTIONS)
+    assert np.array_equal(model.predict_proba(dev_texts), trained.model.predict_proba(dev_texts))
+    assert model.config.threshold_method == f"per-label, chosen on {corpus}:dev"
+    assert model.config.training["data"] == {
+        "name": "feedback",
+        "revision": trained.model.config.training["data"]["revision"],
+        "licence": "ours alone",
+    }
+    assert model.config.training["recipe"]["naive_bayes"]["alpha"] == 0.2
+    assert model.config.training["seed"] == 42
+
+    # The weights are those of the estimator fitted on train alone.
+    alone = TfidfNaiveBayes(max_features=80, tokeniser="social", alpha=0.2).fit(texts, targets)
+    assert np.array_equal(model.predict_logits(dev_texts), alone.decision_function(dev_texts))
+    assert macro_f1(dev_targets[:, [2, 15, 17, 19]], model.predict(dev_texts)[:, [2, 15, 17, 19]]) > 0.6
+
+    report = orjson.loads((output / REPORT_NAME).read_bytes())
+    assert report.pop("seconds") > 0
+    assert report == orjson.loads(orjson.dumps(trained.report))
+    assert (report["n_train"], report["n_dev"]) == (len(texts), len(dev_texts))
+    assert report["n_unlabelled_left_out"] == 200 - len(texts) - len(dev_texts) > 0
+    assert report["n_features"] == 80
+    assert report["classifier"]["kind"] == "naive-bayes"
+    assert "n_jobs" not in report["classifier"]
+    assert report["search"] == []
+    by_method = report["calibration"]["cross_fitted_on_dev"]
+    assert set(by_method) == {"none", "temperature", "platt", "isotonic"}
+    assert report["calibration"]["chosen"] == min(by_method, key=lambda name: by_method[name]["log_loss"])
+    assert model.calibrator.method == report["calibration"]["chosen"]
+    assert set(report["thresholds"]["cross_fitted_on_dev"]) == {
+        "fixed .5, uncalibrated", "fixed .5", "global", "per label, no shrinkage", "chosen",
+    }  # fmt: skip
+    assert report["thresholds"]["chosen"] == "per-label"
+    card = (output / "README.md").read_text()
+    assert "ours alone" in card
+    assert "must **not** be given away" in card
+
+
+def test_what_the_report_says_of_dev_was_measured_where_nothing_was_chosen(corpus, tmp_path):
+    recipe = make_recipe(corpus, calibration={"method": "temperature", "n_folds": 4})
+    trained = train_tfidf(recipe, tmp_path / "toy")
+    from sentire.classifiers.calibrate import fit_temperature
+
+    dev_texts, targets = read_rows(corpus, "dev")
+    logits = trained.model.predict_logits(dev_texts)
+    shrinkage = trained.report["thresholds"]["shrinkage"]
+    decisions = np.zeros(targets.shape, bool)
+    for fitted, judged in make_folds(len(dev_texts), 4, 42):
+        proba = fit_temperature(logits[fitted], targets[fitted]).apply(logits)
+        decisions[judged] = proba[judged] >= fit_label_thresholds(targets[fitted], proba[fitted], shrinkage=shrinkage)
+    assert trained.report["thresholds"]["cross_fitted_on_dev"]["chosen"]["macro_f1"] == macro_f1(targets, decisions)
+    whole = fit_temperature(logits, targets)
+    assert trained.model.calibrator == whole
+    np.testing.assert_array_equal(
+        trained.model.thresholds, fit_label_thresholds(targets, whole.apply(logits), shrinkage=shrinkage)
+    )
+
+
+@pytest.mark.parametrize(
+    "sections",
+    [
+        {"naive_bayes": {"alpha": [0.1, 1.0]}},
+        {"naive_bayes": None, "logistic_regression": {"penalty": "l1"}, "output": {"precision": "float16"}},
+    ],
+)
+def test_training_twice_gives_the_same_bits(corpus, tmp_path, sections):
+    recipe = make_recipe(corpus, **sections)
+    if "logistic_regression" in sections:
+        assert recipe.naive_bayes is None
+    first, second = (train_tfidf(recipe, tmp_path / name) for name in ("first", "second"))
+    assert first.model.fingerprint == second.model.fingerprint != ""
+    for name in ("config.json", "weights.safetensors", "vocabulary.json", "manifest.json"):
+        assert (tmp_path / "first" / name).read_bytes() == (tmp_path / "second" / name).read_bytes()
+    assert first.report == second.report
+    assert np.array_equal(load(tmp_path / "first").predict_proba(["so glad"]), first.model.predict_proba(["so glad"]))
+
+
+def test_half_precision_is_calibrated_as_it_is_shipped(corpus, tmp_path):
+    full = train_tfidf(make_recipe(corpus), tmp_path / "full")
+    half = train_tfidf(make_recipe(corpus, output={"precision": "float16"}), tmp_path / "half")
+    weights = half.model.scorer.weights
+    assert np.array_equal(weights, full.model.scorer.weights.astype(np.float16).astype(np.float32))
+    assert not np.array_equal(weights, full.model.scorer.weights)
+    dev_texts, targets = read_rows(corpus, "dev")
+    from sentire.classifiers.calibrate import fit_calibrator
+
+    refitted = fit_calibrator(half.model.calibrator.method, half.model.predict_logits(dev_texts), targets)
+    assert refitted == half.model.calibrator != full.model.calibrator
+
+
+def test_dev_has_no_part_in_vocabulary_and_weights(corpus, tmp_path):
+    before = train_tfidf(make_recipe(corpus), tmp_path / "before").model
+    texts, targets = read_rows(corpus, "dev")
+    columns = [GOEMOTIONS.index(label) for label in LABELS]
+    changed = [f"{text} plantedword plantedword" for text in texts]
+    write_split(corpus.parent / "dev.csv", changed, ~targets[:, columns])
+    after = train_tfidf(make_recipe(corpus), tmp_path / "after").model
+    assert "plantedword" not in after.features.terms
+    assert after.features.terms == before.features.terms
+    assert np.array_equal(after.features.idf, before.features.idf)
+    assert np.array_equal(after.scorer.weights, before.scorer.weights)
+    assert np.array_equal(after.scorer.bias, before.scorer.bias)
+    assert not np.array_equal(after.thresholds, before.thresholds)
+
+
+def test_cutoffs_for_answers_in_other_spaces(corpus, tmp_path):
+    trained = train_tfidf(make_recipe(corpus), tmp_path / "toy")
+    model = load(tmp_path / "toy")
+    assert set(model.config.projected_thresholds) == {"ekman", "sentiment"}  # the multi-label targets of its maps
+    dev_texts, targets = read_rows(corpus, "dev")
+    to_ekman = load_label_map("goemotions", "ekman")
+    fit = trained.report["thresholds"]["projected"]["ekman"]
+    np.testing.assert_array_equal(
+        model.config.projected_thresholds["ekman"],
+        fit_label_thresholds(
+            to_ekman.project_indicator(targets),
+            to_ekman.project_proba(model.predict_proba(dev_texts)),
+            shrinkage=fit["shrinkage"],
+        ),
+    )
+    assert 0 < fit["cross_fitted_on_dev"]["macro_f1"] < 1
+
+
+def test_labels_are_mapped_to_the_space_that_is_asked_for(corpus, tmp_path):
+    recipe = make_recipe(corpus, data={"train": f"{corpus}:train", "dev": f"{corpus}:dev", "label_space": "ekman"})
+    model = train_tfidf(recipe, tmp_path / "toy").model
+    assert model.label_space is EKMAN
+    assert model.config.projected_thresholds == {}
+    texts, targets = read_rows(corpus, "train")
+    mapped = load_label_map("goemotions", "ekman").project_indicator(targets)
+    alone = TfidfNaiveBayes(max_features=80, tokeniser="social", alpha=0.2).fit(texts, mapped)
+    assert np.array_equal(model.predict_logits(texts), alone.decision_function(texts))
+    assert mapped[:, EKMAN.index("joy")].sum() > targets[:, GOEMOTIONS.index("joy")].sum()  # gratitude counts as joy
+
+
+def test_labels_of_your_own(tmp_path, write_toy):
+    labels = ("glad", "cross", "tense")
+    write_split(tmp_path / "train.csv", *write_toy(140, seed=1), labels)
+    write_split(tmp_path / "dev.csv", *write_toy(60, seed=2), labels)
+    path = describe(tmp_path, space='labels = ["glad", "cross", "tense"]', ships="yes")
+    train_tfidf(make_recipe(path), tmp_path / "toy")
+    model = load(tmp_path / "toy")
+    assert model.label_space.labels == labels
+    chosen = model.predict(["so glad, what a lovely day", "this is outrageous", "my hands shake, I dread it"])
+    assert chosen.diagonal().all()
+    assert "may be given away" in (tmp_path / "toy" / "README.md").read_text()
+    measured = evaluate_model(model, f"{path}:dev", n_resamples=20)
+    assert measured.metrics["macro_f1"].value > 0.6
+
+
+def test_a_dev_split_of_other_labels_is_refused(corpus, tmp_path, write_toy):
+    folder = tmp_path / "other"
+    folder.mkdir()
+    write_split(folder / "dev.csv", *write_toy(30), ("glad", "cross", "tense"))
+    other = describe(folder, name="moods", space='labels = ["glad", "cross", "tense"]')
+    recipe = make_recipe(corpus, data={"train": f"{corpus}:train", "dev": f"{other}:dev"})
+    with pytest.raises(UnknownNameError, match=r"the name of a label space .*got 'moods'"):
+        train_tfidf(recipe, tmp_path / "toy")
+
+
+def test_a_search_chooses_and_its_cells_are_reported(corpus, tmp_path):
+    recipe = make_recipe(
+        corpus, naive_bayes=None, logistic_regression={"C": [1e-4, 1.0]}, search={"n_folds": 2, "cutoffs": "fixed"}
+    )
+    trained = train_tfidf(recipe, tmp_path / "toy")
+    cells = trained.report["search"]
+    assert [cell["settings"] for cell in cells] == [{"C": 1e-4}, {"C": 1.0}]
+    assert cells[0]["mean_micro_f1"] < cells[1]["mean_micro_f1"]
+    assert [len(cell["fold_micro_f1"]) for cell in cells] == [2, 2]
+    assert trained.report["classifier"]["C"] == 1.0
+    assert trained.report["classifier"]["random_state"] == 42
+    assert not (tmp_path / "toy" / SEARCH_NAME).exists()
+
+
+def test_a_killed_search_goes_on_and_changed_rows_start_it_again(corpus, tmp_path):
+    recipe = make_recipe(corpus, naive_bayes={"alpha": [0.05, 0.5, 2.0]})
+
+    def train(output, stop_at=None):
+        fits = []
+
+        def on_progress(n_done, n_total, note):
+            if note.startswith("grid search, "):
+                fits.append(n_done)
+                if n_done == stop_at:
+                    raise KeyboardInterrupt
+
+        return train_tfidf(recipe, tmp_path / output, on_progress=on_progress), fits
+
+    unbroken, fits = train("unbroken")
+    assert len(fits) == 9
+    for output in ("resumed", "changed"):
+        with pytest.raises(KeyboardInterrupt):
+            train(output, stop_at=6)
+        assert (tmp_path / output / SEARCH_NAME).exists()
+    resumed, fits = train("resumed")
+    assert len(fits) == 3
+    assert resumed.model.fingerprint == unbroken.model.fingerprint
+    assert resumed.report == unbroken.report
+
+    texts, targets = read_rows(corpus, "train")  # same description, so same revision, other rows
+    columns = [GOEMOTIONS.index(label) for label in LABELS]
+    write_split(corpus.parent / "train.csv", texts, np.roll(targets[:, columns], 1, axis=0))
+    _, fits = train("changed")
+    assert len(fits) == 9
+
+
+@pytest.mark.parametrize(
+    ("section", "expected"),
+    [
+        ({"method": "fixed", "value": 0.3}, [0.3] * 28),
+        ({"method": "global"}, None),
+    ],
+)
+def test_other_ways_to_cut_off(corpus, tmp_path, section, expected):
+    trained = train_tfidf(make_recipe(corpus, thresholds=section), tmp_path / "toy")
+    assert trained.report["thresholds"]["chosen"] == section["method"]
+    assert len(set(trained.model.thresholds.tolist())) == 1
+    if expected is not None:
+        assert trained.model.thresholds.tolist() == expected
+    assert trained.model.config.threshold_method.startswith(section["method"])
+
+
+def test_cutoffs_are_chosen_as_the_recipe_says():
+    targets, proba = np.array([[True], [False]]), np.array([[0.9], [0.2]])
+    assert fit_thresholds(ThresholdSection(method="fixed", value=0.7), targets, proba, []).thresholds.tolist() == [0.7]
+    assert fit_thresholds(ThresholdSection(method="global"), targets, proba, []).thresholds.tolist() == [0.21]
+    own = fit_thresholds(ThresholdSection(method="per-label"), targets, proba, [])
+    assert own.thresholds[0] == pytest.approx(0.55)
+
+
+def test_the_seed_reaches_the_solver(corpus, tmp_path):
+    recipe = make_recipe(corpus, naive_bayes=None, logistic_regression={}, seed=7)
+    trained = train_tfidf(recipe, tmp_path / "toy")
+    texts, targets = read_rows(corpus, "train")
+    alone = TfidfLogisticRegression(max_features=80, tokeniser="social", random_state=7).fit(texts, targets)
+    assert np.array_equal(trained.model.scorer.weights, alone.scorer_.weights)
+    assert trained.report["classifier"]["random_state"] == 7
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("text,labels\n", "at least one row, got an empty file"),
+        ("text,labels\nfine,\nwell,\n", "expected examples with labels, got none at .*feedback.toml:train"),
+        ("text,labels\n?!,joy\n...,anger\n", "texts with words|empty vocabulary"),
+    ],
+)
+def test_data_without_anything_to_learn(corpus, tmp_path, rows, message):
+    (tmp_path / "train.csv").write_text(rows)
+    with pytest.raises(DataError, match=message):
+        train_tfidf(make_recipe(corpus, features={"tokeniser": "word"}), tmp_path / "toy")
+    assert not (tmp_path / "toy" / "manifest.json").exists()
+
+
+def test_data_without_labels(tmp_path):
+    (tmp_path / "lines.txt").write_text("One.\nTwo.\n")
+    path = tmp_path / "lines.toml"
+    path.write_text('[dataset]\nname = "lines"\n[splits]\ntrain = "lines.txt"\ndev = "lines.txt"\n')
+    with pytest.raises(DataError, match="expected a data set with labels, got lines at"):
+        train_tfidf(make_recipe(path), tmp_path / "toy")
+
+
+def test_an_unknown_label_space(corpus, tmp_path):
+    recipe = make_recipe(corpus, data={"train": f"{corpus}:train", "dev": f"{corpus}:dev", "label_space": "ekmann"})
+    with pytest.raises(UnknownNameError, match=r"got 'ekmann'; did you mean .ekman."):
+        train_tfidf(recipe, tmp_path / "toy")
