@@ -14,6 +14,7 @@ from sentire.runtime.load import load
 
 pytest.importorskip("sklearn")
 
+from sentire.classifiers.calibrate import fit_calibrator, fit_temperature
 from sentire.classifiers.estimators import TfidfLogisticRegression, TfidfNaiveBayes
 from sentire.classifiers.folds import make_folds
 from sentire.classifiers.recipe import TfidfRecipe, ThresholdSection
@@ -118,8 +119,6 @@ def test_a_whole_training(corpus, tmp_path):
 def test_what_the_report_says_of_dev_was_measured_where_nothing_was_chosen(corpus, tmp_path):
     recipe = make_recipe(corpus, calibration={"method": "temperature", "n_folds": 4})
     trained = train_tfidf(recipe, tmp_path / "toy")
-    from sentire.classifiers.calibrate import fit_temperature
-
     dev_texts, targets = read_rows(corpus, "dev")
     logits = trained.model.predict_logits(dev_texts)
     shrinkage = trained.report["thresholds"]["shrinkage"]
@@ -161,8 +160,6 @@ def test_half_precision_is_calibrated_as_it_is_shipped(corpus, tmp_path):
     assert np.array_equal(weights, full.model.scorer.weights.astype(np.float16).astype(np.float32))
     assert not np.array_equal(weights, full.model.scorer.weights)
     dev_texts, targets = read_rows(corpus, "dev")
-    from sentire.classifiers.calibrate import fit_calibrator
-
     refitted = fit_calibrator(half.model.calibrator.method, half.model.predict_logits(dev_texts), targets)
     assert refitted == half.model.calibrator != full.model.calibrator
 

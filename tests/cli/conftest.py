@@ -42,7 +42,6 @@ def check_calm(ran: Ran) -> Ran:
     for stream in (ran.err, ran.out.decode(errors="replace")):
         assert "Traceback" not in stream, stream
         assert "Exception ignored" not in stream, stream
-        assert "Error: " not in stream.replace("Error: No such", "").replace("Error: Invalid", ""), stream
     if ran.code not in (0, 1) and ran.code < 128:
         assert ran.err.strip(), f"exit code {ran.code} without a word"
     return ran

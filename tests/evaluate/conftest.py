@@ -26,6 +26,7 @@ class TablePredictor:
         self.name = name
         self.label_space = label_space
         self.thresholds = np.full(len(label_space), threshold)
+        self.projected_thresholds = {}
         self.uses_context = uses_context
         self.fingerprint = f"{name}-fingerprint"
         self.asked: list[tuple[list[str], list[object] | None]] = []

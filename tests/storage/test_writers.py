@@ -121,7 +121,7 @@ def test_a_block_that_fails_leaves_the_old_table(tmp_path, file_format):
     path = tmp_path / f"a.{file_format}"
     path.write_text("old")
     bad = {"id": "5", "text": object()}  # a table misses its other cells, JSON does not know what this is
-    with pytest.raises((KeyError, TypeError), match="share|not JSON serializable|Expected bytes"):
+    with pytest.raises((KeyError, TypeError), match=r"share|not JSON serializable|Expected bytes"):
         write(path, [*ROWS, bad])
     assert path.read_text() == "old"
     assert [child.name for child in tmp_path.iterdir()] == [path.name]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sentire.core.affect import VAD_DIMENSIONS
 from sentire.core.label_maps import LabelMap, load_label_map
 from sentire.core.labels import LabelSpace, load_label_space
-from sentire.runtime.decisions import decide
+from sentire.runtime.decisions import decide, project_answers
 from sentire.runtime.load import Model
 
 FLAG_EMPTY = "empty"
@@ -70,7 +70,7 @@ class AnswerSpace:
         if label_space and label_space not in (self.space.name, self.space.id):
             self._map = load_label_map(self.space.name, load_label_space(label_space).name)
             self.space = self._map.target
-            self.thresholds = model.config.projected_thresholds.get(self.space.name)
+            self.thresholds = model.projected_thresholds.get(self.space.name)
         if self.space.task == "single-label":
             self.thresholds = None
         self.listed_thresholds: tuple[float | None, ...] = (
@@ -81,14 +81,10 @@ class AnswerSpace:
 
     def project(self, proba: NDArray[np.float32]) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
         """Return probabilities and decisions in this space, both of shape (N, C)."""
+        decisions = decide(proba, self._model_thresholds, self._model_space)
         if self._map is None:
-            return proba, decide(proba, self._model_thresholds, self._model_space)
-        projected = self._map.project_proba(proba)
-        if self.thresholds is not None:
-            return projected, projected >= self.thresholds
-        if self.space.task == "single-label":
-            return projected, decide(projected, np.zeros(len(self.space)), self.space)
-        return projected, self._map.project_indicator(decide(proba, self._model_thresholds, self._model_space))
+            return proba, decisions
+        return project_answers(self._map, proba, decisions, self.thresholds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

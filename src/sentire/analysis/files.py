@@ -11,7 +11,7 @@ from sentire.analysis.analyze import judge_texts
 from sentire.analysis.answers import Answer, AnswerSpace
 from sentire.analysis.summary import Summary
 from sentire.core.affect import VAD_DIMENSIONS
-from sentire.core.errors import DataError, OutputError, UsageError, list_names
+from sentire.core.errors import DataError, OutputError, UsageError, describe, list_names
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.runtime.batches import MOST_CHARS, MOST_TEXTS
 from sentire.runtime.load import Model
@@ -111,8 +111,7 @@ def analyze_file(
         OutputError: The output cannot be written; nothing is left half-written.
     """
     started = time.perf_counter()
-    if source.path.is_dir():
-        raise DataError(expected="a file of texts", got="a directory", where=str(source.path))
+    _refuse_directory(source.path)
     space = AnswerSpace(model, label_space)
     counts = report or ReadReport(str(source.path))
     summary = Summary(space)
@@ -131,6 +130,15 @@ def analyze_file(
     return FileAnalysis(
         summary=summary, report=counts, first_answers=tuple(first), seconds=time.perf_counter() - started
     )
+
+
+def _refuse_directory(path: Path) -> None:
+    try:
+        got = "a directory" if path.is_dir() else ""
+    except OSError as error:  # a name that no file can have
+        got = describe(error)
+    if got:
+        raise DataError(expected="a file of texts", got=got, where=str(path))
 
 
 def _answer_batches(source: Source, model: Model, space: AnswerSpace, report: ReadReport) -> Iterator[list[Answer]]:

@@ -9,6 +9,7 @@ import typer
 def evaluate(
     model: Annotated[str, typer.Argument(help="Embedded model (default, linear) or folder of a trained one.")],
     data: Annotated[str, typer.Option(help="Name and split, such as goemotions:test, or FILE.toml:SPLIT.")],
+    label_space: Annotated[str, typer.Option(help="Measure in these labels, such as ekman or sentiment.")] = "",
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the result to this JSON file.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     resamples: Annotated[int, typer.Option(min=10, help="Of the bootstrap.")] = 1000,
@@ -26,7 +27,13 @@ def evaluate(
 
     with show_progress("evaluating") as on_progress:
         result = evaluate_model(
-            load(model), data, seed=seed, n_resamples=resamples, keep_rows=not no_rows, on_progress=on_progress
+            load(model),
+            data,
+            label_space=label_space,
+            seed=seed,
+            n_resamples=resamples,
+            keep_rows=not no_rows,
+            on_progress=on_progress,
         )
     if output is not None:
         write_result(output, result)

@@ -1,6 +1,6 @@
 """What a model must offer to be evaluated, compared and served, whatever it is made of."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -27,6 +27,10 @@ class Predictor(Protocol):
     @property
     def thresholds(self) -> NDArray[np.float64]:
         """Cut-offs on the probabilities, shape (C,)."""
+
+    @property
+    def projected_thresholds(self) -> Mapping[str, NDArray[np.float64]]:
+        """Cut-offs on probabilities that are projected to other label spaces, by the space's name; may be empty."""
 
     @property
     def uses_context(self) -> bool:

@@ -27,6 +27,7 @@ from sentire.evaluate.result import (
 from sentire.metrics.bootstrap import DEFAULT_CONFIDENCE, DEFAULT_RESAMPLES
 from sentire.metrics.classification import count_support
 from sentire.metrics.inputs import check_proba
+from sentire.runtime.decisions import project_answers
 
 MODEL_CUT_OFFS = "cut-offs of the model"
 LARGEST_PROBA = "largest projected probability"
@@ -52,7 +53,8 @@ def evaluate_classifier(
     Without a map the examples carry labels of the model's own space. A map that ends at the model's space is applied
     to the targets; then only labels that some label of the data stands for are measured, because the data cannot tell
     of the others. A map that begins at the model's space is applied to the answers: probabilities are projected,
-    decisions united; where the data's space allows one label only, the largest projected probability decides.
+    and the model's cut-offs for that space decide, or where it has none its decisions are united; where the data's
+    space allows one label only, the largest projected probability decides.
 
     Args:
         predictor: The model.
@@ -80,7 +82,7 @@ def evaluate_classifier(
         ShapeError: The model's answers do not have its label space's columns.
     """
     _check_examples(examples, f"{data_name}:{split}")
-    view = _View.choose(predictor.label_space, label_map)
+    view = _View.choose(predictor, label_map)
     encoded = [view.encode(example) for example in examples]
     scored = [example for example, row in zip(examples, encoded, strict=True) if row is not None]
     if not scored:
@@ -128,7 +130,7 @@ def evaluate_classifier(
             view.labels,
             support=support,
             n=len(scored),
-            thresholds={} if view.projects_answers else thresholds,
+            thresholds=view.name_projected_thresholds() if view.projects_answers else thresholds,
         ),
         without_leaked=None if train_texts is None else _measure_unseen(scored, train_texts, answers, resampling),
         rows=_make_rows(scored, answers) if keep_rows else None,
@@ -144,9 +146,11 @@ class _View:
     label_map: LabelMap | None
     projects_answers: bool
     columns: NDArray[np.int64]
+    projected_thresholds: NDArray[np.float64] | None = None
 
     @classmethod
-    def choose(cls, model_space: LabelSpace, label_map: LabelMap | None) -> "_View":
+    def choose(cls, predictor: Predictor, label_map: LabelMap | None) -> "_View":
+        model_space = predictor.label_space
         all_columns = np.arange(len(model_space))
         if label_map is None:
             return cls(
@@ -167,6 +171,7 @@ class _View:
                 label_map=label_map,
                 projects_answers=True,
                 columns=np.arange(len(label_map.target)),
+                projected_thresholds=predictor.projected_thresholds.get(label_map.target.name),
             )
         raise LabelError(
             expected=f"a label map that begins or ends at {model_space.id}, which the model answers in",
@@ -181,6 +186,11 @@ class _View:
     @property
     def is_argmax(self) -> bool:
         return self.projects_answers and self.space.task == "single-label"
+
+    def name_projected_thresholds(self) -> dict[str, float]:
+        if self.projected_thresholds is None or self.is_argmax:
+            return {}
+        return dict(zip(self.labels, self.projected_thresholds.tolist(), strict=True))
 
     def encode(self, example: Example) -> NDArray[np.bool_] | None:
         """Return the example's truths by measured label, or None where it has no label that can be measured."""
@@ -207,12 +217,7 @@ class _View:
         """Turn a model's answers into answers on the measured labels."""
         if self.label_map is None or not self.projects_answers:
             return proba[:, self.columns], decisions[:, self.columns]
-        projected = self.label_map.project_proba(proba)
-        if not self.is_argmax:
-            return projected, self.label_map.project_indicator(decisions)
-        chosen = np.zeros(projected.shape, dtype=np.bool_)
-        chosen[np.arange(len(projected)), projected.argmax(axis=1)] = True
-        return projected, chosen
+        return project_answers(self.label_map, proba, decisions, self.projected_thresholds)
 
 
 def _check_examples(examples: Sequence[Example], where: str) -> None:

@@ -1,10 +1,11 @@
 """The evaluation of a loaded model on a named split: data, label map and leak search are found by themselves."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from sentire.core.errors import DataError, LabelError, SentireError
-from sentire.core.label_maps import LABEL_MAPS, LabelMap
-from sentire.core.labels import LabelSpace
+from sentire.core.label_maps import LABEL_MAPS, LabelMap, load_label_map
+from sentire.core.labels import LabelSpace, load_label_space
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.data.reading import Reading
 from sentire.data.registry import parse_split_name
@@ -18,6 +19,7 @@ def evaluate_model(
     model: Model,
     data: str,
     *,
+    label_space: str = "",
     data_root: Path | None = None,
     seed: int = 0,
     n_resamples: int = DEFAULT_RESAMPLES,
@@ -33,6 +35,8 @@ def evaluate_model(
     Args:
         model: As ``load`` returns it.
         data: Name and split, such as ``goemotions:test``, or ``FILE.toml:SPLIT``.
+        label_space: Measure in the labels of this space, such as ``ekman``, to which the data's labels are mapped;
+            empty for the data's own.
         data_root: Where the corpora are; found by itself where None.
         seed: Of the resamples.
         n_resamples: Of the bootstrap.
@@ -50,6 +54,10 @@ def evaluate_model(
         raise DataError(expected="a data set with emotion labels", got=f"{dataset.name}, which has none", where=data)
     on_progress(0, 3, f"reading {data}")
     examples = dataset.read_split(split, root=data_root, reading=Reading())
+    if label_space and load_label_space(label_space) != space:
+        to_wanted = load_label_map(space.name, label_space)
+        space = to_wanted.target
+        examples = [replace(example, labels=to_wanted.map_labels(example.labels)) for example in examples]
     train_texts = _read_train_texts(model, data, data_root)
     on_progress(1, 3, f"asking {model.name} and measuring")
     result = evaluate_classifier(

@@ -76,6 +76,11 @@ class TfidfModel:
         """Cut-offs on the probabilities, shape (C,)."""
         return self.config.thresholds
 
+    @property
+    def projected_thresholds(self) -> Mapping[str, NDArray[np.float64]]:
+        """Cut-offs on probabilities that are projected to other label spaces, by the space's name."""
+        return self.config.projected_thresholds
+
     def predict_logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the scores before calibration, shape (N, C)."""
         prepared = prepare_texts(texts)
