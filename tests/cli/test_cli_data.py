@@ -238,5 +238,6 @@ def test_what_is_known_of_the_others(sentire, corpus_root):
 def test_the_invented_release_of_iemocap(sentire, corpus_root, tmp_path):
     (tmp_path / "iemocap_fixture_invented").symlink_to(corpus_root / "iemocap_fixture_invented")
     check = sentire("data", "check", "iemocap-6", "--split", "all", "--json", "--root", tmp_path).json
-    assert sum(file["n_read"] for file in check["files"] if file["reasons"] or file["n_read"]) == 7
+    judged = check["files"][1::2]  # each dialogue has a file of what was said and one of how it was judged
+    assert [(file["n_read"], file["n_accepted"]) for file in judged] == [(4, 3), (3, 3)]
     assert check["splits"][0]["n_examples"] == 6

@@ -20,6 +20,14 @@ def test_prepared_texts_can_be_written_and_joined(text):
         assert after == ("\ufffd" if is_unwritable else before)
 
 
+def test_nul_and_every_lone_surrogate_is_replaced_and_nothing_beside_them():
+    unwritable = "\x00" + "".join(map(chr, range(0xD800, 0xE000)))
+    assert prepare_text(unwritable) == "\ufffd" * 2049
+    beside = "\x01\t\n\x7f\u2028\ud7ff\ue000\ufeff\uffff\U0010ffff"
+    assert prepare_text(beside) == beside
+    assert prepare_text("plain\x00ascii") == "plain\ufffdascii"
+
+
 @pytest.mark.parametrize("char", ["a", "é", "\x00", "😀"])
 def test_long_texts_are_cut(char):
     assert LONGEST_TEXT_CHARS == 100_000

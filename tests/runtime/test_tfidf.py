@@ -144,6 +144,13 @@ def test_no_pair_reaches_over_the_border_of_two_texts():
     assert [get_row(rows, row)[0] for row in range(3)] == [[1], [], [0, 1]]
 
 
+def test_an_unknown_word_makes_no_pair():
+    features = TfidfFeatures(tokeniser="social", terms=["a b"], idf=np.ones(1, np.float32), is_sublinear=False)
+    # A key made with the number of an unknown word would be that of another pair.
+    texts = ["b zzz", "zzz b", "a zzz b", "zzz a", "zzz a b zzz"]
+    assert features.transform(texts).n_entries.tolist() == [0, 0, 0, 0, 1]
+
+
 def test_rows_have_length_one_or_are_empty():
     _, ours = make_pair(TEXTS, "social", max_features=30)
     dense = to_dense(ours.transform([*TEXTS, "qqq"]), len(ours))
