@@ -10,6 +10,8 @@ from sentire.runtime.calibration import CALIBRATION_METHODS, sigmoid
 
 pytest.importorskip("sklearn")
 
+from sklearn.linear_model import LogisticRegression
+
 from sentire.classifiers.calibrate import (
     compare_calibrations,
     fit_calibrator,
@@ -28,6 +30,10 @@ def plant(n=1500, *, stretch=1.0, shift=0.0, rates=(0.4, 0.1, 0.02), seed=0):
     return (true * stretch + shift).astype(np.float32), targets
 
 
+def sigmoid64(logits):
+    return 1 / (1 + np.exp(-logits))
+
+
 def mean_loss(logits, smoothed):
     return np.mean(np.logaddexp(0, logits) - smoothed * logits)
 
@@ -43,43 +49,83 @@ def test_temperature_is_the_best_of_a_fine_grid(stretch):
     assert found == pytest.approx(stretch, rel=0.15)
 
 
-def newton(scores, smoothed):
-    """Slope and offset of the logistic regression on soft targets, by Newton's method."""
-    design = np.stack([scores, np.ones_like(scores)], axis=1)
-    parameters = np.array([0.0, np.log(smoothed.mean() / (1 - smoothed.mean()))])
-    for _ in range(100):
-        proba = 1 / (1 + np.exp(-design @ parameters))
-        hessian = (design * (proba * (1 - proba))[:, None]).T @ design
-        parameters = parameters - np.linalg.solve(hessian, design.T @ (proba - smoothed))
-    return parameters
+def smooth(targets):
+    n_positive = int(targets.sum())
+    n_negative = len(targets) - n_positive
+    return np.where(targets, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
 
 
-@pytest.mark.parametrize("stretch", [0.5, 1.0, 3.0])
-def test_platt_equals_newtons_method_on_smoothed_targets(stretch):
+@pytest.mark.parametrize("stretch", [0.01, 0.5, 1.0, 3.0, 300.0])
+def test_platt_stands_where_the_likelihood_of_smoothed_targets_is_level(stretch):
     logits, targets = plant(stretch=stretch, shift=0.7)
     fitted = fit_platt(logits, targets)
     for column in range(3):
-        n_positive = int(targets[:, column].sum())
-        n_negative = len(targets) - n_positive
-        smoothed = np.where(targets[:, column], (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
         scores = logits[:, column].astype(float)
-        slope, offset = newton(scores, smoothed)
-        assert fitted.slopes[column] == pytest.approx(slope, rel=5e-3)
-        assert fitted.offsets[column] == pytest.approx(offset, rel=5e-3, abs=5e-3)
-        found = mean_loss(scores * fitted.slopes[column] + fitted.offsets[column], smoothed)
-        assert found <= mean_loss(scores * slope + offset, smoothed) + 1e-7
+        residual = sigmoid64(scores * fitted.slopes[column] + fitted.offsets[column]) - smooth(targets[:, column])
+        # Both derivatives are 0; the loss is convex, so this is its one minimum.
+        assert abs(residual.mean()) < 1e-10
+        assert abs((residual * scores).mean()) < 1e-10 * max(stretch, 1)
     assert np.mean(fitted.slopes) == pytest.approx(1 / stretch, rel=0.2)
+
+
+def test_platt_equals_scikit_learns_logistic_regression_on_both_answers_weighted():
+    logits, targets = plant(800, shift=-0.5)
+    fitted = fit_platt(logits, targets)
+    for column in range(3):
+        smoothed = smooth(targets[:, column])
+        scores = logits[:, [column]].astype(float)
+        theirs = LogisticRegression(C=1e8, tol=1e-10, solver="newton-cholesky").fit(
+            np.concatenate([scores, scores]),
+            np.repeat([1, 0], len(scores)),
+            sample_weight=np.concatenate([smoothed, 1 - smoothed]),
+        )
+        assert fitted.slopes[column] == pytest.approx(theirs.coef_[0, 0], rel=1e-5)
+        assert fitted.offsets[column] == pytest.approx(theirs.intercept_[0], rel=1e-5)
+
+
+def test_platt_of_labels_that_the_scores_tell_apart_is_finite():
+    scores = np.linspace(-3, 3, 200, dtype=np.float32)[:, None]
+    for targets in (scores > 0, scores > 2.98, scores > -2.98):
+        fitted = fit_platt(scores, targets)
+        assert np.isfinite(fitted.slopes).all()
+        proba = fitted.apply(scores)
+        assert proba[targets].min() > proba[~targets].max()
+
+
+def test_platt_of_scores_with_outliers():
+    # Few texts and far outliers: whole Newton steps overshoot in some of these cases.
+    rng = np.random.default_rng(0)
+    n_sloped = 0
+    for _ in range(400):
+        n = int(rng.integers(3, 40))
+        scores = (rng.normal(size=(n, 1)) ** int(rng.choice([1, 3, 5]))).astype(np.float32)
+        targets = rng.random((n, 1)) < sigmoid(rng.choice([1.0, 5.0, 30.0]) * (scores - rng.choice([0.0, 1.0, 2.0])))
+        fitted = fit_platt(scores, targets)
+        wide, smoothed = scores[:, 0].astype(float), smooth(targets[:, 0])
+        residual = sigmoid(fitted.slopes[0] * wide + fitted.offsets[0]).astype(float) - smoothed
+        assert abs(residual.mean()) < 1e-6
+        slope_gradient = (residual * wide).mean() / wide.std()
+        if fitted.slopes[0] > 0:
+            n_sloped += 1
+            assert abs(slope_gradient) < 1e-6
+        else:
+            assert slope_gradient > -1e-6  # a slope above 0 would be worse
+    assert n_sloped > 200
+
+
+def test_platt_of_scores_that_are_all_the_same():
+    targets = np.arange(40)[:, None] < 10
+    fitted = fit_platt(np.full((40, 1), 1.5, np.float32), targets)
+    assert fitted.slopes == (0.0,)
+    assert sigmoid64(fitted.offsets[0]) == pytest.approx(smooth(targets[:, 0]).mean())
 
 
 def test_platt_never_turns_the_order_round():
     logits, targets = plant(rates=(0.3,))
     fitted = fit_platt(-logits, targets)
     assert fitted.slopes == (0.0,)
-    n_positive = int(targets.sum())
-    mean = (
-        n_positive * (n_positive + 1) / (n_positive + 2) + (len(targets) - n_positive) / (len(targets) - n_positive + 2)
-    ) / len(targets)
-    assert fitted.offsets[0] == pytest.approx(np.log(mean / (1 - mean)), abs=1e-3)
+    mean = smooth(targets[:, 0]).mean()
+    assert fitted.offsets[0] == pytest.approx(np.log(mean / (1 - mean)), abs=1e-12)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 1e3, 1e5])

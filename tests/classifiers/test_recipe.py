@@ -1,8 +1,11 @@
 import pytest
 
-from sentire.classifiers.recipe import TfidfRecipe, classifier_grid
 from sentire.core.config import parse_config, read_config
 from sentire.core.errors import ConfigError
+
+pytest.importorskip("sklearn")
+
+from sentire.classifiers.recipe import TfidfRecipe, classifier_grid
 
 BASE = {"recipe": "tfidf", "name": "x", "data": {"train": "goemotions:train", "dev": "goemotions:dev"}}
 
@@ -84,6 +87,11 @@ def test_an_empty_list_is_no_grid(sections, where):
         ({"search": {"cutoffs": "own"}}, r"'fixed' or 'per-label', got 'own'"),
         ({"calibration": {"method": "beta"}}, r"got 'beta' at calibration\.method"),
         ({"thresholds": {"value": 1.5}}, r"less than or equal to 1, got 1\.5 at thresholds\.value"),
+        ({"thresholds": {"shrinkages": []}}, r"thresholds\.shrinkages"),
+        (
+            {"thresholds": {"shrinkages": [3.0, -1.0]}},
+            r"greater than or equal to 0, got -1\.0 at thresholds\.shrinkages",
+        ),
         ({"output": {"precision": "int8"}}, r"'float32' or 'float16', got 'int8'"),
         ({"seed": -1}, "greater than or equal to 0, got -1 at seed"),
         ({"recipe": "encoder"}, "'tfidf', got 'encoder' at recipe"),

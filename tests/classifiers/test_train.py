@@ -304,6 +304,16 @@ def test_cutoffs_are_chosen_as_the_recipe_says():
     assert own.thresholds[0] == pytest.approx(0.55)
 
 
+def test_only_the_recipes_shrinkages_are_tried(corpus, tmp_path):
+    sections = [{"shrinkages": [7.0]}, {"shrinkages": [0.0]}]
+    by_hand = [
+        train_tfidf(make_recipe(corpus, thresholds=one), tmp_path / "toy").report["thresholds"] for one in sections
+    ]
+    assert [one["shrinkage"] for one in by_hand] == [7.0, 0.0]
+    compared = by_hand[1]["cross_fitted_on_dev"]
+    assert compared["chosen"] == compared["per label, no shrinkage"]
+
+
 def test_the_seed_reaches_the_solver(corpus, tmp_path):
     recipe = make_recipe(corpus, naive_bayes=None, logistic_regression={}, seed=7)
     trained = train_tfidf(recipe, tmp_path / "toy")

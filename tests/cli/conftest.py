@@ -81,6 +81,18 @@ def listen_to_signals() -> None:
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
+def make_environment(**settings: str) -> dict[str, str]:
+    """Return the environment of a process as most users have it, whatever the settings of this one."""
+    unusual = ("PYTHONUNBUFFERED", "PYTHONIOENCODING", "NO_COLOR", "FORCE_COLOR")
+    return {name: value for name, value in os.environ.items() if name not in unusual} | settings
+
+
+@pytest.fixture(scope="session", name="make_environment")
+def make_environment_fixture() -> Callable[..., dict[str, str]]:
+    """Hand ``make_environment`` to tests."""
+    return make_environment
+
+
 @pytest.fixture
 def sentire_process() -> Callable[..., Ran]:
     """Run a command in a process of its own."""
@@ -92,7 +104,7 @@ def sentire_process() -> Callable[..., Ran]:
             capture_output=True,
             timeout=120,
             cwd=cwd,
-            env={**os.environ, **environment},
+            env=make_environment(**environment),
             check=False,
         )
         return check_calm(Ran(code=ran.returncode, out=ran.stdout, err=ran.stderr.decode()))
@@ -105,7 +117,7 @@ def start(request) -> Callable[..., subprocess.Popen]:
     """Start a command and leave it running; it is stopped with the test."""
 
     def run(*arguments: object, **options) -> subprocess.Popen:
-        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "env": make_environment(), **options}
         process = subprocess.Popen(command(*arguments), preexec_fn=listen_to_signals, **options)
 
         def stop() -> None:

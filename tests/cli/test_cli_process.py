@@ -75,10 +75,16 @@ def test_ctrl_c_while_standard_input_is_awaited(start):
     assert (process.returncode, b"Traceback" in err) == (130, False)
 
 
+@pytest.fixture(params=["", "1"], ids=["buffered", "unbuffered"])
+def environment(request, make_environment):
+    """Python's standard output fails at other places with and without its buffer."""
+    return make_environment(PYTHONUNBUFFERED=request.param)
+
+
 @pytest.mark.parametrize("form", [["--json"], ["--rows", "9000"]])
-def test_a_reader_that_leaves_early(start, tmp_path, form):
+def test_a_reader_that_leaves_early(start, tmp_path, form, environment):
     (tmp_path / "in.txt").write_text("thank you for the lovely visit\n" * 20_000)
-    process = start("analyze", "-i", tmp_path / "in.txt", *form)
+    process = start("analyze", "-i", tmp_path / "in.txt", *form, env=environment)
     assert process.stdout.readline()
     process.stdout.close()
     err = process.stderr.read().decode()
@@ -86,10 +92,11 @@ def test_a_reader_that_leaves_early(start, tmp_path, form):
     assert err == ""
 
 
-def test_a_reader_that_never_came(start, tmp_path):
+@pytest.mark.parametrize("arguments", [["data", "list", "--json"], ["analyze", "Hi", "--json"], ["--version"]])
+def test_a_reader_that_never_came(start, environment, arguments):
     reading, writing = os.pipe()
     os.close(reading)
-    process = start("data", "list", "--json", stdout=writing)
+    process = start(*arguments, stdout=writing, env=environment)
     os.close(writing)
     assert process.stderr.read() == b""
     assert process.wait(timeout=60) == 1
@@ -97,9 +104,9 @@ def test_a_reader_that_never_came(start, tmp_path):
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="there is no /dev/full here")  # noqa: PTH110
 @pytest.mark.parametrize("arguments", [["analyze", "Thank you!"], ["analyze", "Hi", "--json"], ["data", "list"]])
-def test_a_full_disk_behind_standard_output(start, arguments):
+def test_a_full_disk_behind_standard_output(start, arguments, environment):
     with open("/dev/full", "wb") as full:  # noqa: PTH123
-        process = start(*arguments, stdout=full)
+        process = start(*arguments, stdout=full, env=environment)
     err = process.stderr.read().decode()
     assert process.wait(timeout=60) == 5
     assert err.startswith("error: expected a place that can be written, got No space left on device at standard output")
@@ -141,11 +148,12 @@ def read_terminal(descriptor: int) -> str:
     return shown.decode()
 
 
-def test_progress_is_for_terminals_alone(start, sentire_process, tmp_path):
+def test_progress_is_for_terminals_alone(start, sentire_process, make_environment, tmp_path):
     path = tmp_path / "in.txt"
     path.write_text("".join(f"thank you {number}\n" for number in range(20_000)))
     ours, theirs = pty.openpty()
-    process = start("analyze", "-i", path, "--json", stdout=subprocess.DEVNULL, stderr=theirs)
+    environment = make_environment(TERM="xterm-256color")
+    process = start("analyze", "-i", path, "--json", stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
     os.close(theirs)
     shown = read_terminal(ours)
     os.close(ours)
@@ -169,11 +177,10 @@ def test_a_terminal_is_not_waited_for(start):
     assert b'expected a text or --input FILE, got neither; try: sentire analyze "thank you!"' in err
 
 
-def test_a_pipe_gets_no_colours_and_a_terminal_does(start, sentire_process):
+def test_a_pipe_gets_no_colours_and_a_terminal_does(start, sentire_process, make_environment):
     assert "\x1b" not in sentire_process("analyze", "Thank you!").text
     ours, theirs = pty.openpty()
-    environment = {name: value for name, value in os.environ.items() if name != "NO_COLOR"}
-    process = start("analyze", "Thank you!", stdout=theirs, env={**environment, "TERM": "xterm-256color"})
+    process = start("analyze", "Thank you!", stdout=theirs, env=make_environment(TERM="xterm-256color"))
     os.close(theirs)
     shown = read_terminal(ours)
     os.close(ours)

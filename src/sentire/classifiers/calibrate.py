@@ -1,6 +1,6 @@
 """Fit the map from a classifier's logits to probabilities, on data that the classifier has not seen."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -20,8 +20,8 @@ from sentire.runtime.calibration import (
 )
 
 try:
-    from scipy.optimize import minimize, minimize_scalar
-    from scipy.special import expit
+    from scipy.optimize import minimize_scalar
+    from scipy.special import expit, logit
     from sklearn.isotonic import IsotonicRegression
 except ImportError as error:
     raise MissingExtraError(extra="classical", needed_for="fitting a calibration") from error
@@ -30,6 +30,9 @@ Logits = NDArray[np.float32]
 Targets = NDArray[np.bool_]
 
 _TEMPERATURE_BOUNDS = (0.05, 20.0)
+_NEWTON_STEPS = 100
+_SMALLEST_STEP = 1e-10
+_SMALLEST_GRADIENT = 1e-12
 
 
 def fit_uncalibrated(logits: Logits, targets: Targets) -> Uncalibrated:  # noqa: ARG001  one shape for all methods
@@ -59,7 +62,7 @@ def fit_platt(logits: Logits, targets: Targets) -> PlattScaling:
     The targets are ``(n1 + 1) / (n1 + 2)`` and ``1 / (n0 + 2)`` for n1 texts with the label and n0 without, which
     keeps the probabilities of rare labels away from 0 and 1.
 
-    Source: Platt 1999, section 2.2.
+    Source: Platt 1999, section 2.2; minimised as in Lin, Lin and Weng 2007, A note on Platt's probabilistic outputs.
     Departures: slopes are kept at 0 or above, so that the order of texts is never turned round.
     """
     fitted = [_fit_platt_column(logits[:, c].astype(np.float64), targets[:, c]) for c in range(logits.shape[1])]
@@ -146,21 +149,45 @@ def compare_calibrations(logits: Logits, targets: Targets, *, n_folds: int, seed
 
 
 def _fit_platt_column(scores: NDArray[np.float64], targets: Targets) -> tuple[float, float]:
+    # Newton's method with backtracking (Lin, Lin and Weng 2007, algorithm 1), on standardised scores. The loss is
+    # convex: where its minimum lies below slope 0, the best that is allowed lies at slope 0.
     n_positive = int(targets.sum())
     n_negative = len(targets) - n_positive
     smoothed = np.where(targets, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
+    middle, spread = scores.mean(), scores.std() or 1.0
+    standard = (scores - middle) / spread
+    slope, offset = 0.0, float(logit(smoothed.mean()))
+    loss = _soft_log_loss(offset, smoothed)
+    for _ in range(_NEWTON_STEPS):
+        proba = expit(slope * standard + offset)
+        residual, curvature = proba - smoothed, proba * (1 - proba)
+        gradient = np.array([(residual * standard).mean(), residual.mean()])
+        if np.abs(gradient).max() < _SMALLEST_GRADIENT:
+            break
+        across = (curvature * standard).mean()
+        hessian = [[(curvature * standard * standard).mean(), across], [across, curvature.mean()]]
+        step = _solve_2x2(hessian, gradient)
+        size = 1.0
+        while (tried := _soft_log_loss((slope - size * step[0]) * standard + offset - size * step[1], smoothed)) > loss:
+            size /= 2
+            if size < _SMALLEST_STEP:
+                break
+        if size < _SMALLEST_STEP:
+            break
+        slope, offset, loss = slope - size * step[0], offset - size * step[1], tried
+    if slope <= 0:
+        return 0.0, float(logit(smoothed.mean()))
+    return float(slope / spread), float(offset - slope * middle / spread)
 
-    def loss_and_gradient(parameters: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        stretched = parameters[0] * scores + parameters[1]
-        loss = np.logaddexp(0.0, stretched) - smoothed * stretched
-        slope_at = expit(stretched) - smoothed
-        return float(loss.mean()), np.array([(slope_at * scores).mean(), slope_at.mean()])
 
-    prior = float(np.log((n_positive + 1) / (n_negative + 1)))
-    found = minimize(loss_and_gradient, [1.0, 0.0], jac=True, method="L-BFGS-B", bounds=[(0.0, None), (None, None)])
-    if not np.isfinite(found.x).all():
-        return 0.0, prior
-    return float(found.x[0]), float(found.x[1])
+def _solve_2x2(matrix: Sequence[Sequence[float]], right: NDArray[np.float64]) -> tuple[float, float]:
+    (a, b), (c, d) = matrix
+    determinant = max(a * d - b * c, np.finfo(np.float64).tiny)
+    return (d * right[0] - b * right[1]) / determinant, (a * right[1] - c * right[0]) / determinant
+
+
+def _soft_log_loss(logits: NDArray[np.float64] | float, smoothed: NDArray[np.float64]) -> float:
+    return float((np.logaddexp(0.0, logits) - smoothed * logits).mean())
 
 
 def _mean_log_loss(logits: NDArray[np.float64], targets: Targets) -> float:
