@@ -4,14 +4,11 @@ from pathlib import Path
 
 import pytest
 
+from sentire.classifiers.recipe import TfidfRecipe, classifier_grid
 from sentire.core.config import dump_config, fingerprint, parse_config, read_config
 from sentire.core.label_maps import load_label_map
 from sentire.core.labels import load_label_space
 from sentire.data.registry import DATASETS, parse_split_name
-
-pytest.importorskip("sklearn")
-
-from sentire.classifiers.recipe import TfidfRecipe, classifier_grid
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("**/*.toml"))
 

@@ -1,11 +1,8 @@
 import pytest
 
+from sentire.classifiers.recipe import TfidfRecipe, classifier_grid
 from sentire.core.config import parse_config, read_config
 from sentire.core.errors import ConfigError
-
-pytest.importorskip("sklearn")
-
-from sentire.classifiers.recipe import TfidfRecipe, classifier_grid
 
 BASE = {"recipe": "tfidf", "name": "x", "data": {"train": "goemotions:train", "dev": "goemotions:dev"}}
 

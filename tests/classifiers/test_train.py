@@ -7,7 +7,7 @@ import pytest
 from sentire.core.config import parse_config
 from sentire.core.errors import DataError, UnknownNameError
 from sentire.core.label_maps import load_label_map
-from sentire.core.labels import EKMAN, GOEMOTIONS
+from sentire.core.labels import EKMAN, GOEMOTIONS, make_label_space
 from sentire.evaluate.run import evaluate_model
 from sentire.metrics.classification import macro_f1
 from sentire.runtime.load import load
@@ -16,7 +16,7 @@ pytest.importorskip("sklearn")
 
 from sentire.classifiers.calibrate import fit_calibrator, fit_temperature
 from sentire.classifiers.estimators import TfidfLogisticRegression, TfidfNaiveBayes
-from sentire.classifiers.folds import make_folds
+from sentire.classifiers.folds import CalibratedFold, make_folds
 from sentire.classifiers.recipe import TfidfRecipe, ThresholdSection
 from sentire.classifiers.thresholds import fit_label_thresholds
 from sentire.classifiers.train import REPORT_NAME, SEARCH_NAME, fit_thresholds, train_tfidf
@@ -98,7 +98,9 @@ def test_a_whole_training(corpus, tmp_path):
     assert report.pop("seconds") > 0
     assert report == orjson.loads(orjson.dumps(trained.report))
     assert (report["n_train"], report["n_dev"]) == (len(texts), len(dev_texts))
-    assert report["n_unlabelled_left_out"] == 200 - len(texts) - len(dev_texts) > 0
+    left_out = [report["left_out"][split]["without_usable_label"] for split in ("train", "dev")]
+    assert sum(left_out) == 200 - len(texts) - len(dev_texts) > 0
+    assert report["left_out"]["train"]["rejected_rows"] == 0
     assert report["n_features"] == 80
     assert report["classifier"]["kind"] == "naive-bayes"
     assert "n_jobs" not in report["classifier"]
@@ -297,11 +299,41 @@ def test_other_ways_to_cut_off(corpus, tmp_path, section, expected):
 
 
 def test_cutoffs_are_chosen_as_the_recipe_says():
+    space = make_label_space("calm", ["calm"])
     targets, proba = np.array([[True], [False]]), np.array([[0.9], [0.2]])
-    assert fit_thresholds(ThresholdSection(method="fixed", value=0.7), targets, proba, []).thresholds.tolist() == [0.7]
-    assert fit_thresholds(ThresholdSection(method="global"), targets, proba, []).thresholds.tolist() == [0.21]
-    own = fit_thresholds(ThresholdSection(method="per-label"), targets, proba, [])
-    assert own.thresholds[0] == pytest.approx(0.55)
+
+    def fit(**section):
+        return fit_thresholds(ThresholdSection(**section), space, targets, proba, [])
+
+    assert fit(method="fixed", value=0.7).thresholds.tolist() == [0.7]
+    assert fit(method="global").thresholds.tolist() == [0.21]
+    assert fit(method="per-label").thresholds[0] == pytest.approx(0.55)
+
+
+def test_a_single_label_space_takes_the_likeliest_label_whatever_the_recipe():
+    space = make_label_space("mood", ["up", "down"], task="single-label")
+    targets = np.array([[True, False], [False, True], [True, False], [False, True]])
+    proba = np.array([[0.1, 0.05], [0.2, 0.3], [0.3, 0.4], [0.1, 0.9]])
+    halves = [np.array([0, 1]), np.array([2, 3])]
+    folds = [CalibratedFold(fitted_on=one, judged=other, proba=proba) for one, other in (halves, halves[::-1])]
+    fit = fit_thresholds(ThresholdSection(method="fixed", value=0.99), space, targets, proba, folds)
+    assert fit.method == "likeliest label"
+    assert fit.cross_fitted["micro_f1"] == pytest.approx(3 / 4)  # the third text is judged down
+
+
+def test_rows_that_fit_no_single_label_are_left_out_and_counted(tmp_path):
+    (tmp_path / "own.toml").write_text(
+        '[dataset]\nname = "own"\nlabel_space = "goemotions"\n[columns]\nlabels = "labels"\n'
+        '[splits]\ntrain = "t.csv"\ndev = "t.csv"\n'
+    )
+    kept = "".join(f"happy {n},joy\nfuming {n},anger\n" for n in range(20))
+    (tmp_path / "t.csv").write_text(f'text,labels\n{kept}both at once,"joy,anger"\nnothing here,\nno such,jooy\n')
+    data = {"train": f"{tmp_path / 'own.toml'}:train", "dev": f"{tmp_path / 'own.toml'}:dev", "label_space": "meld"}
+    recipe = parse_config(TfidfRecipe, {"recipe": "tfidf", "name": "own", "data": data, "naive_bayes": {}})
+    trained = train_tfidf(recipe, tmp_path / "model")
+    assert trained.report["n_train"] == 40
+    assert trained.report["left_out"]["train"] == {"rejected_rows": 1, "without_usable_label": 2}
+    assert trained.model.predict(["happy 3"]).sum() == 1
 
 
 def test_only_the_recipes_shrinkages_are_tried(corpus, tmp_path):
@@ -327,7 +359,10 @@ def test_the_seed_reaches_the_solver(corpus, tmp_path):
     ("rows", "message"),
     [
         ("text,labels\n", "at least one row, got an empty file"),
-        ("text,labels\nfine,\nwell,\n", "expected examples with labels, got none at .*feedback.toml:train"),
+        (
+            "text,labels\nfine,\nwell,\n",
+            "expected examples with labels of goemotions.v1, got none at .*feedback.toml:train",
+        ),
         ("text,labels\n?!,joy\n...,anger\n", "texts with words|empty vocabulary"),
     ],
 )

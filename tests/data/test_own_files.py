@@ -223,3 +223,10 @@ def test_descriptions_that_make_no_sense(tmp_path, change, message):
 def test_unknown_names(tmp_path, old, new, near):
     with pytest.raises(UnknownNameError, match=f'did you mean .*"{near}"'):
         describe(tmp_path, LABELLED.replace(old, new))
+
+
+def test_own_labels_under_a_registered_name_are_refused(tmp_path):
+    description = tmp_path / "own.toml"
+    description.write_text('[dataset]\nname = "sentiment"\nlabels = ["good", "bad"]\n[splits]\ntrain = "t.csv"\n')
+    with pytest.raises(ConfigError, match=r"expected another name.*'sentiment', which is a registered.*dataset\.name"):
+        read_dataset_file(description)

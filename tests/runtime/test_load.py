@@ -353,3 +353,11 @@ def test_a_foreign_kind(saved, rehash):
     rehash(saved)
     with pytest.raises(ArtifactError, match="expected a model of the kind tfidf-linear, got 'encoder-onnx'"):
         load(saved)
+
+
+def test_the_embedded_model_is_the_one_that_its_recipe_makes():
+    from sentire.classifiers.recipe import TfidfRecipe
+    from sentire.core.config import fingerprint, read_config
+
+    recipe = read_config(TfidfRecipe, Path(__file__).parents[2] / "configs" / "linear.toml")
+    assert load("linear").config.training["recipe_fingerprint"] == fingerprint(recipe), "run: make linear"

@@ -1,13 +1,12 @@
 """Fit the map from a classifier's logits to probabilities, on data that the classifier has not seen."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sentire.classifiers.folds import make_folds
+from sentire.classifiers.folds import CalibratedFold, make_folds
 from sentire.core.errors import MissingExtraError, UnknownNameError
 from sentire.metrics.calibration import log_loss, micro_ece
 from sentire.runtime.calibration import (
@@ -104,21 +103,6 @@ def fit_calibrator(method: str, logits: Logits, targets: Targets) -> Calibrator:
     if method not in _FITTERS:
         raise UnknownNameError.among("calibration method", method, _FITTERS)
     return _FITTERS[method](logits, targets)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CalibratedFold:
-    """What one fold knows: everything but the texts that it will be judged on.
-
-    Attributes:
-        fitted_on: Positions that the calibrator was fitted on.
-        judged: The other positions.
-        proba: This calibrator's probabilities of all N texts, shape (N, C).
-    """
-
-    fitted_on: NDArray[np.int64]
-    judged: NDArray[np.int64]
-    proba: NDArray[np.float64]
 
 
 def make_calibrated_folds(

@@ -1,12 +1,28 @@
 """Parts of a data set on which a setting is fitted, and the rest on which it is judged."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sentire.core.errors import UsageError
 from sentire.core.seeding import make_generator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CalibratedFold:
+    """What one fold knows: everything but the texts that it will be judged on.
+
+    Attributes:
+        fitted_on: Positions that the calibrator was fitted on.
+        judged: The other positions.
+        proba: This calibrator's probabilities of all N texts, shape (N, C).
+    """
+
+    fitted_on: NDArray[np.int64]
+    judged: NDArray[np.int64]
+    proba: NDArray[np.float64]
 
 
 def make_folds(n_examples: int, n_folds: int, seed: int) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:

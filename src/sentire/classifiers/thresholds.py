@@ -11,7 +11,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from sentire.classifiers.calibrate import CalibratedFold
+from sentire.classifiers.folds import CalibratedFold
 from sentire.metrics.classification import macro_f1, micro_f1
 
 Targets = NDArray[np.bool_]
@@ -32,7 +32,7 @@ class ThresholdFit:
 
     Attributes:
         thresholds: Shape (C,).
-        method: ``fixed``, ``global`` or ``per-label``.
+        method: ``fixed``, ``global``, ``per-label`` or ``likeliest label``.
         shrinkage: Of the per-label cut-offs; None for the others.
         cross_fitted: macro- and micro-F1 on texts that the cut-offs were not chosen on.
     """
@@ -109,6 +109,19 @@ def fit_fixed(targets: Targets, folds: Sequence[CalibratedFold], value: float) -
     )
 
 
+def fit_likeliest(targets: Targets, folds: Sequence[CalibratedFold]) -> ThresholdFit:
+    """Take the likeliest label of each text, as a single-label space asks; cut-offs are not read there."""
+    decisions = np.zeros(targets.shape, dtype=np.bool_)
+    for fold in folds:
+        decisions[fold.judged, fold.proba[fold.judged].argmax(axis=1)] = True
+    return ThresholdFit(
+        thresholds=np.full(targets.shape[1], 0.5),
+        method="likeliest label",
+        shrinkage=None,
+        cross_fitted=_score(targets, decisions),
+    )
+
+
 def fit_global(targets: Targets, proba: Proba, folds: Sequence[CalibratedFold]) -> ThresholdFit:
     """Choose one cut-off for all labels and judge the choice by cross-fitting.
 
@@ -160,6 +173,10 @@ def _judge(
     for fold in folds:
         cutoffs = choose(targets[fold.fitted_on], fold.proba[fold.fitted_on])
         decisions[fold.judged] = fold.proba[fold.judged] >= cutoffs
+    return _score(targets, decisions)
+
+
+def _score(targets: Targets, decisions: NDArray[np.bool_]) -> dict[str, float]:
     return {"macro_f1": macro_f1(targets, decisions), "micro_f1": micro_f1(targets, decisions)}
 
 

@@ -13,12 +13,13 @@ import orjson
 from numpy.typing import NDArray
 
 from sentire._version import __version__
-from sentire.classifiers.calibrate import CalibratedFold, compare_calibrations, fit_calibrator, make_calibrated_folds
+from sentire.classifiers.calibrate import compare_calibrations, fit_calibrator, make_calibrated_folds
 from sentire.classifiers.card import render_model_card
 from sentire.classifiers.estimators import TfidfClassifier, TfidfLogisticRegression, TfidfNaiveBayes
+from sentire.classifiers.folds import CalibratedFold
 from sentire.classifiers.recipe import TfidfRecipe, ThresholdSection, classifier_grid
 from sentire.classifiers.search import grid_search
-from sentire.classifiers.thresholds import ThresholdFit, fit_fixed, fit_global, fit_per_label
+from sentire.classifiers.thresholds import ThresholdFit, fit_fixed, fit_global, fit_likeliest, fit_per_label
 from sentire.core.config import dump_config, fingerprint
 from sentire.core.errors import DataError
 from sentire.core.label_maps import load_label_map, maps_from
@@ -55,7 +56,7 @@ class _Split:
     space: LabelSpace
     texts: list[str]
     targets: NDArray[np.bool_]
-    n_unlabelled: int
+    left_out: dict[str, int]
 
 
 def train_tfidf(
@@ -69,7 +70,8 @@ def train_tfidf(
     """Train, calibrate, cut off and save a model.
 
     The classifier learns from the train split alone. Calibration and cut-offs are chosen on dev; what the report
-    says of dev is cross-fitted, that is, measured on texts on which nothing was chosen. The test split is not read.
+    says of dev is cross-fitted, that is, measured on texts on which neither was fitted. The calibration method and the
+    shrinkage are picked by these very figures, which flatters them a little. The test split is not read.
 
     Args:
         recipe: The whole experiment.
@@ -122,14 +124,14 @@ def train_tfidf(
     folds = make_calibrated_folds(method, dev_logits, dev.targets, n_folds=recipe.calibration.n_folds, seed=recipe.seed)
 
     on_progress(2, 3, "choosing cut-offs on dev")
-    chosen = fit_thresholds(recipe.thresholds, dev.targets, dev_proba, folds)
+    chosen = fit_thresholds(recipe.thresholds, train.space, dev.targets, dev_proba, folds)
     projected = _fit_projected(recipe, train.space, dev.targets, dev_proba, folds)
-    compared = _compare_thresholds(recipe, dev.targets, dev_logits, dev_proba, folds)
+    compared = _compare_thresholds(recipe, train.space, dev.targets, dev_logits, dev_proba, folds)
     report = {
         "dev": dev.card.name,
         "n_train": len(train.texts),
         "n_dev": len(dev.texts),
-        "n_unlabelled_left_out": train.n_unlabelled + dev.n_unlabelled,
+        "left_out": {"train": train.left_out, "dev": dev.left_out},
         "classifier": {"kind": kind, **_plain_settings(estimator)},
         "n_features": len(estimator.features_),
         "search": [cell.as_dict() for cell in cells],
@@ -172,11 +174,14 @@ def train_tfidf(
 
 def fit_thresholds(
     section: ThresholdSection,
+    space: LabelSpace,
     targets: NDArray[np.bool_],
     proba: NDArray[np.floating],
     folds: Sequence[CalibratedFold],
 ) -> ThresholdFit:
-    """Choose cut-offs as a recipe says."""
+    """Choose cut-offs as a recipe says; in a single-label space there is nothing to choose."""
+    if space.task == "single-label":
+        return fit_likeliest(targets, folds)
     if section.method == "fixed":
         return fit_fixed(targets, folds, section.value)
     if section.method == "global":
@@ -189,20 +194,25 @@ def _read_split(name: str, wanted: LabelSpace | None, data_root: Path | None) ->
     space = dataset.card.label_space
     if space is None:
         raise DataError(expected="a data set with labels", got=dataset.card.name, where=name)
-    examples = dataset.read_split(split, root=data_root, reading=Reading())
-    labelled = [example for example in examples if example.labels]
-    if not labelled:
-        raise DataError(expected="examples with labels", got="none", where=name)
-    labels: Sequence[tuple[str, ...]] = [example.labels for example in labelled]
+    reading = Reading()
+    examples = dataset.read_split(split, root=data_root, reading=reading)
+    labels: list[tuple[str, ...]] = [example.labels for example in examples]
     if wanted is not None and wanted != space:
         label_map = load_label_map(space.name, wanted.name)
         space, labels = label_map.target, [label_map.map_labels(row) for row in labels]
+    usable = [
+        (example.text, row)
+        for example, row in zip(examples, labels, strict=True)
+        if (len(row) == 1 if space.task == "single-label" else row)
+    ]
+    if not usable:
+        raise DataError(expected=f"examples with labels of {space.id}", got="none", where=name)
     return _Split(
         card=dataset.card,
         space=space,
-        texts=prepare_texts([example.text for example in labelled]),
-        targets=space.encode(labels),
-        n_unlabelled=len(examples) - len(labelled),
+        texts=prepare_texts([text for text, _ in usable]),
+        targets=space.encode(row for _, row in usable),
+        left_out={"rejected_rows": reading.n_rejected, "without_usable_label": len(examples) - len(usable)},
     )
 
 
@@ -223,6 +233,7 @@ def _fit_projected(
     return {
         label_map.target.name: fit_thresholds(
             recipe.thresholds,
+            label_map.target,
             label_map.project_indicator(targets),
             label_map.project_proba(proba),
             [replace(fold, proba=label_map.project_proba(fold.proba)) for fold in folds],
@@ -234,11 +245,14 @@ def _fit_projected(
 
 def _compare_thresholds(
     recipe: TfidfRecipe,
+    space: LabelSpace,
     targets: NDArray[np.bool_],
     logits: NDArray[np.float32],
     proba: NDArray[np.float32],
     folds: Sequence[CalibratedFold],
 ) -> dict[str, dict[str, float]]:
+    if space.task == "single-label":
+        return {}
     uncalibrated = make_calibrated_folds("none", logits, targets, n_folds=recipe.calibration.n_folds, seed=recipe.seed)
     return {
         "fixed .5, uncalibrated": fit_fixed(targets, uncalibrated, 0.5).cross_fitted,

@@ -1,6 +1,7 @@
 """Results and comparisons as tables."""
 
 from collections.abc import Mapping
+from math import isnan
 
 from rich.console import Console
 from rich.table import Table
@@ -31,6 +32,8 @@ MAIN_METRICS = (
 )
 LABEL_METRICS = ("precision", "recall", "f1", "roc_auc", "average_precision", "ece", "threshold")
 SIGNIFICANT = 0.05
+UNDEFINED = "-"
+"""Stands for a figure that the data does not define, such as the ROC-AUC of a label without positives."""
 
 
 def print_result(console: Console, result: EvaluationResult) -> None:
@@ -55,6 +58,8 @@ def print_result(console: Console, result: EvaluationResult) -> None:
     for label, metrics in result.per_label.items():
         labels.add_row(label, *_label_cells(metrics))
     console.print(labels)
+    if unseen is None:
+        console.print(Text("texts that also occur in the training data were not looked for", style="dim"))
     if data.n_unscored:
         console.print(Text(f"{data.n_unscored:,} texts were not measured: no label that can be", style="yellow"))
 
@@ -99,11 +104,16 @@ def _table(*columns: str) -> Table:
 
 
 def _show(estimate: Estimate) -> tuple[str, str]:
+    if isnan(estimate.value):
+        return UNDEFINED, ""
     return f"{estimate.value:.4f}", f"{estimate.low:.4f} to {estimate.high:.4f}"
 
 
 def _label_cells(metrics: Mapping[str, Estimate]) -> list[str]:
-    shown = {name: f"{metrics[name].value:.3f}" if name in metrics else "" for name in LABEL_METRICS}
+    shown = {
+        name: "" if name not in metrics else UNDEFINED if isnan(metrics[name].value) else f"{metrics[name].value:.3f}"
+        for name in LABEL_METRICS
+    }
     f1 = metrics["f1"]
     return [
         str(f1.n),

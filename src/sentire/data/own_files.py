@@ -9,7 +9,7 @@ from typing import Literal
 from sentire.core.affect import AffectScale, load_affect_scale
 from sentire.core.config import config, fingerprint, read_config
 from sentire.core.errors import ConfigError, did_you_mean, quote
-from sentire.core.labels import LabelSpace, Task, load_label_space, make_label_space
+from sentire.core.labels import LABEL_SPACES, LabelSpace, Task, load_label_space, make_label_space
 from sentire.core.records import Example
 from sentire.data.cards import DatasetCard, WeightsMayShip
 from sentire.data.dataset import Dataset
@@ -137,6 +137,12 @@ def _make_space(settings: DatasetFile, path: Path) -> LabelSpace | None:
     if section.label_space:
         return load_label_space(section.label_space)
     if section.labels:
+        if section.name in LABEL_SPACES:
+            raise ConfigError(
+                expected="another name, since your own labels are a label space of that name",
+                got=f"{quote(section.name)}, which is a registered label space",
+                where=f"dataset.name in {path}",
+            )
         return make_label_space(section.name, section.labels, task=section.task, neutral=section.neutral or None)
     return None
 

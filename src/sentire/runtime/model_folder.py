@@ -128,8 +128,9 @@ def read_config_file(folder: Path) -> tuple[ModelConfig, dict[str, Any]]:
         )
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(expected="a complete model configuration", got=repr(error), where=str(path)) from error
-    except ArtifactError:
-        raise
+    except ArtifactError as error:
+        place = f"{error.where} in {path}" if error.where else str(path)
+        raise ArtifactError(expected=error.expected, got=error.got, where=place, hint=error.hint) from error
     except SentireError as error:
         raise ArtifactError(expected="a sound model configuration", got=str(error), where=str(path)) from error
     return config, data

@@ -16,7 +16,7 @@ _WORD = r"\b\w\w+\b"
 _SOCIAL = (
     r"[^\W_]+(?:['’][^\W_]+)*"  # words, contractions in one piece, single letters too
     r"|[!?]+"  # runs of exclamation and question marks
-    r"|[:;=8][-'^]?[)(\]\[DdPpOo/\\|*]"  # western emoticons
+    r"|[:;=][-'^]?[)(\]\[DdPpOo/\\|*]"  # western emoticons
     r"|<3"
     r"|[\u2600-\u27bf\U0001f300-\U0001faff]"  # emoji
 )
