@@ -22,8 +22,8 @@ RULE = """
 A target label holds where at least one of its source labels holds. Hard labels are united. Probabilities are joined by
 the noisy-or, `p(t) = 1 - prod (1 - p(s))` over the sources s of t: exact where the sources are independent given the
 text, and always between the two bounds of a union, `max p(s)` and `min(1, sum p(s))`. In a single-label space the
-joined values are divided by their sum, and the likeliest label is the answer. For `ekman` and `sentiment` a model carries
-cut-offs of their own, chosen on dev.
+joined values are divided by their sum, and the likeliest label is the answer. For `ekman` and `sentiment` a model
+carries cut-offs of their own, chosen on dev.
 
 ## Maps
 """
