@@ -11,25 +11,6 @@ from sentire.evaluate.compare import Comparison
 from sentire.evaluate.result import EvaluationResult
 from sentire.metrics.bootstrap import Estimate
 
-MAIN_METRICS = (
-    "macro_f1",
-    "micro_f1",
-    "weighted_f1",
-    "macro_f1_min50",
-    "exact_match",
-    "macro_precision",
-    "macro_recall",
-    "micro_precision",
-    "micro_recall",
-    "macro_roc_auc",
-    "micro_roc_auc",
-    "macro_average_precision",
-    "micro_average_precision",
-    "micro_ece",
-    "macro_ece",
-    "micro_brier",
-    "log_loss",
-)
 LABEL_METRICS = ("precision", "recall", "f1", "roc_auc", "average_precision", "ece", "threshold")
 SIGNIFICANT = 0.05
 UNDEFINED = "-"
@@ -48,9 +29,8 @@ def print_result(console: Console, result: EvaluationResult) -> None:
     table = _table("metric", "value", f"{result.settings.confidence:.0%} interval")
     if unseen is not None:
         table.add_column(f"without {unseen.n_removed:,} leaked", justify="right")
-    named = [name for name in MAIN_METRICS if name in result.metrics]
-    for name in [*named, *(name for name in result.metrics if name not in MAIN_METRICS)]:
-        row = [name, *_show(result.metrics[name])]
+    for name, estimate in result.metrics.items():
+        row = [name, *_show(estimate)]
         table.add_row(*row, *([_show(unseen.metrics[name])[0]] if unseen is not None and unseen.metrics else []))
     console.print(table)
     console.print()
