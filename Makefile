@@ -34,6 +34,7 @@ docs: $(VENV)/dev.stamp
 	$(BIN)/python docs/make_label_spaces.py
 	$(BIN)/python docs/make_picture.py
 	$(BIN)/python benchmarks/classical_models.py --tables-only
+	$(BIN)/python benchmarks/throughput.py --tables-only
 
 linear: $(VENV)/dev.stamp
 	$(BIN)/sentire train configs/linear.toml --output src/sentire/assets/linear

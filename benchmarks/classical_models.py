@@ -21,6 +21,7 @@ from sentire.classifiers.recipe import TfidfRecipe
 from sentire.classifiers.train import train_tfidf
 from sentire.core.config import read_config
 from sentire.evaluate.run import evaluate_model
+from tables import put_table
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "classical_models.json"
@@ -151,10 +152,7 @@ def _show(column: str, figure: dict[str, float]) -> str:
 def fill_page(page: str, tables: dict[str, list[dict[str, Any]]]) -> str:
     """Put the tables between their markers."""
     for name, rows in tables.items():
-        start, end = f"<!-- table: {name} -->", f"<!-- end: {name} -->"
-        before, _, rest = page.partition(start)
-        _, _, after = rest.partition(end)
-        page = f"{before}{start}\n\n{render_table(name, rows)}\n\n{end}{after}"
+        page = put_table(page, name, render_table(name, rows))
     return page
 
 

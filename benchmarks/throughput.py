@@ -7,14 +7,15 @@ Measured side by side in one run, on texts that are repeated from `examples/feed
 - `sentire analyze --input` over CSV files of 20,000 and 200,000 rows in a fresh process: rate and peak memory;
 - `sentire analyze "one text"` from a cold start.
 
-    python benchmarks/throughput.py      # about a minute; writes benchmarks/results/throughput.json
+    python benchmarks/throughput.py                  # half a minute; benchmarks/results/throughput.json
+    python benchmarks/throughput.py --tables-only    # the table in docs/analyze.md again, from the stored figures
 """
 
+import argparse
 import csv
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -29,8 +30,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 
 import sentire
 from sentire.runtime.tokenisers import token_pattern
+from tables import put_table
 
 ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "analyze.md"
 RESULTS = ROOT / "benchmarks" / "results" / "throughput.json"
 N_TEXTS = 20_000
 N_ROUNDS = 7
@@ -117,20 +120,48 @@ def measure_files() -> list[dict[str, Any]]:
     return measured
 
 
-def main() -> None:
-    """Measure, print and store."""
+def measure_all() -> dict[str, Any]:
+    """Measure everything."""
     cold = [run_fresh("analyze", "Thank you!")["seconds"] for _ in range(N_COLD_STARTS)]
-    results = {
+    return {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
         "load_before": round(os.getloadavg()[0], 2),
         "predict_proba": measure_model(read_texts(N_TEXTS)),
         "analyze_file": measure_files(),
         "cold_start_seconds": {"median": round(float(np.median(cold)), 3), "max": round(max(cold), 3)},
-        "own_peak_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
     }
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_bytes(orjson.dumps(results, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    sys.stdout.write(RESULTS.read_text(encoding="utf-8"))
+
+
+def render_table(results: dict[str, Any]) -> str:
+    """Render the figures as Markdown."""
+    model, cold = results["predict_proba"], results["cold_start_seconds"]
+    usual = model["scikit_learn_texts_per_second"]
+    lines = [
+        "| `sentire analyze --input`, start included | texts/s | peak memory, MiB |",
+        "|---|---|---|",
+        *(
+            f"| {run['rows']:,} rows, {run['output']} | {run['texts_per_second']:,} | {run['peak_mib']:.0f} |"
+            for run in results["analyze_file"]
+        ),
+        "",
+        f"`predict_proba` on one core: {model['sentire_texts_per_second']:,} texts/s, {model['ratio']} times",
+        f"scikit-learn's TfidfVectorizer with the same weights in the same run ({usual:,}).",
+        f'`sentire analyze "one text"` from a cold start: {cold["median"]} s (median of {N_COLD_STARTS}).',
+        f"Machine: {results['machine']}, load before the run {results['load_before']}.",
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure, store, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tables-only", action="store_true", help="write the table from the stored figures")
+    if not parser.parse_args().tables_only:
+        RESULTS.parent.mkdir(exist_ok=True)
+        RESULTS.write_bytes(orjson.dumps(measure_all(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    table = render_table(orjson.loads(RESULTS.read_bytes()))
+    PAGE.write_text(put_table(PAGE.read_text(encoding="utf-8"), "speed", table), encoding="utf-8")
+    sys.stdout.write(f"{table}\n")
 
 
 if __name__ == "__main__":

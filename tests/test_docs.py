@@ -22,6 +22,11 @@ SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 
 
+@pytest.fixture(autouse=True)
+def _scripts_find_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+
+
 def load_script(path: Path) -> ModuleType:
     spec = importlib.util.spec_from_file_location(path.stem, path)
     assert spec is not None
@@ -66,6 +71,13 @@ def test_the_pages_show_the_stored_figures() -> None:
         text = page.read_text(encoding="utf-8")
         assert script.fill_page(text, tables) == text, f"{page.name}: run make docs"
         assert f"{stored['tables']['models'][0]['test']['macro_f1']['value']:.3f}" in text
+
+
+def test_the_page_shows_the_stored_speed() -> None:
+    script = load_script(ROOT / "benchmarks" / "throughput.py")
+    text = script.PAGE.read_text(encoding="utf-8")
+    table = script.render_table(orjson.loads(script.RESULTS.read_bytes()))
+    assert script.put_table(text, "speed", table) == text, "run: make docs"
 
 
 def test_stored_rows_come_from_the_configs_and_settings_of_the_script() -> None:
