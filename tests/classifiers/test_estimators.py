@@ -3,7 +3,7 @@ import warnings
 import numpy as np
 import pytest
 
-from sentire.core.errors import DataError, NotFittedError, ShapeError, UnknownNameError
+from sentire.core.errors import DataError, NotFittedError, ShapeError, UnknownNameError, UsageError
 from sentire.runtime.tokenisers import token_pattern
 
 pytest.importorskip("sklearn")
@@ -255,3 +255,9 @@ def test_bad_settings_are_refused(toy):
         TfidfLogisticRegression(penalty="l3").fit(*toy)
     with pytest.raises(UnknownNameError, match=r"a tokeniser \(social, word\), got 'bpe'"):
         TfidfNaiveBayes(tokeniser="bpe").fit(*toy)
+
+
+@pytest.mark.parametrize("max_ngram", [0, 3])
+def test_runs_of_words_that_the_runtime_cannot_find_are_refused(max_ngram):
+    with pytest.raises(UsageError, match=f"expected 1 or 2, got {max_ngram} at max_ngram"):
+        TfidfNaiveBayes(max_ngram=max_ngram).fit(["good day sir", "bad day sir"], [[1, 0], [0, 1]])

@@ -184,3 +184,15 @@ def test_a_foreign_or_damaged_checkpoint_is_left_aside(toy, tmp_path, content):
     cells = search(TfidfNaiveBayes(), toy, {"alpha": (0.5,)}, checkpoint=checkpoint, fingerprint="mine")
     assert cells == search(TfidfNaiveBayes(), toy, {"alpha": (0.5,)})
     assert orjson.loads(checkpoint.read_bytes())["fingerprint"] == "mine"
+
+
+def test_single_label_cells_are_compared_by_the_likeliest_label(toy):
+    texts, targets = toy
+    one_each = np.zeros_like(targets)
+    one_each[np.arange(len(targets)), targets.argmax(axis=1)] = True
+    estimator = TfidfNaiveBayes(max_features=80)
+    (cell,) = grid_search(estimator, {"alpha": (0.5,)}, texts, one_each, n_folds=3, seed=4, cutoffs="likeliest")
+    for (fitted_on, judged), score in zip(make_folds(len(texts), 3, 4), cell.fold_scores, strict=True):
+        model = clone(estimator).set_params(alpha=0.5).fit([texts[i] for i in fitted_on], one_each[fitted_on])
+        likeliest = model.decision_function([texts[i] for i in judged]).argmax(axis=1)
+        assert score == pytest.approx((one_each[judged].argmax(axis=1) == likeliest).mean())

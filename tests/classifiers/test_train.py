@@ -5,7 +5,7 @@ import orjson
 import pytest
 
 from sentire.core.config import parse_config
-from sentire.core.errors import DataError, UnknownNameError
+from sentire.core.errors import ConfigError, DataError, OutputError, UnknownNameError
 from sentire.core.label_maps import load_label_map
 from sentire.core.labels import EKMAN, GOEMOTIONS, make_label_space
 from sentire.evaluate.run import evaluate_model
@@ -62,8 +62,8 @@ def make_recipe(path, **sections):
 
 def read_rows(path, name):
     with (path.parent / f"{name}.csv").open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["labels"]]
-    return [row["text"] for row in rows], GOEMOTIONS.encode(row["labels"].split(",") for row in rows)
+        rows = list(csv.DictReader(file))
+    return [row["text"] for row in rows], GOEMOTIONS.encode(filter(None, row["labels"].split(",")) for row in rows)
 
 
 def test_a_whole_training(corpus, tmp_path):
@@ -98,9 +98,9 @@ def test_a_whole_training(corpus, tmp_path):
     assert report.pop("seconds") > 0
     assert report == orjson.loads(orjson.dumps(trained.report))
     assert (report["n_train"], report["n_dev"]) == (len(texts), len(dev_texts))
-    left_out = [report["left_out"][split]["without_usable_label"] for split in ("train", "dev")]
-    assert sum(left_out) == 200 - len(texts) - len(dev_texts) > 0
-    assert report["left_out"]["train"]["rejected_rows"] == 0
+    assert report["left_out"]["train"] == {"rejected_rows": 0, "without_usable_label": 0}
+    # A text without a label is an example of what no label looks like, and is learned from.
+    assert report["n_train_without_label"] == (~targets.any(axis=1)).sum() > 0
     assert report["n_features"] == 80
     assert report["classifier"]["kind"] == "naive-bayes"
     assert "n_jobs" not in report["classifier"]
@@ -385,3 +385,32 @@ def test_an_unknown_label_space(corpus, tmp_path):
     recipe = make_recipe(corpus, data={"train": f"{corpus}:train", "dev": f"{corpus}:dev", "label_space": "ekmann"})
     with pytest.raises(UnknownNameError, match=r"got 'ekmann'; did you mean .ekman."):
         train_tfidf(recipe, tmp_path / "toy")
+
+
+def test_cut_offs_for_a_single_label_space_are_refused(tmp_path):
+    (tmp_path / "own.toml").write_text(
+        '[dataset]\nname = "own"\nlabels = ["up", "down"]\ntask = "single-label"\n[columns]\nlabels = "labels"\n'
+        '[splits]\ntrain = "t.csv"\ndev = "t.csv"\n'
+    )
+    (tmp_path / "t.csv").write_text("text,labels\n" + "happy,up\ngloomy,down\n" * 20)
+    table = {
+        "recipe": "tfidf",
+        "name": "own",
+        "data": {"train": f"{tmp_path / 'own.toml'}:train", "dev": f"{tmp_path / 'own.toml'}:dev"},
+        "naive_bayes": {},
+    }
+    recipe = parse_config(TfidfRecipe, {**table, "thresholds": {"method": "fixed", "value": 0.9}})
+    with pytest.raises(
+        ConfigError, match=r"no \[thresholds\] for a single-label space.*got method 'fixed' for own\.v1"
+    ):
+        train_tfidf(recipe, tmp_path / "model")
+    trained = train_tfidf(parse_config(TfidfRecipe, table), tmp_path / "model")
+    assert trained.model.config.threshold_method == "likeliest label"
+    assert trained.report["thresholds"]["cross_fitted_on_dev"]["chosen"]["macro_f1"] == 1.0
+
+
+def test_a_folder_of_somebody_else_is_refused_before_anything_is_trained(corpus, tmp_path):
+    told = []
+    with pytest.raises(OutputError, match=r"an empty folder, or one that holds a model"):
+        train_tfidf(make_recipe(corpus), corpus.parent, on_progress=lambda *news: told.append(news))
+    assert told == []

@@ -41,9 +41,13 @@ def _example(number: object, text: str, *labels: str, **fields: object) -> Examp
     return Example(id=str(number), text=text, labels=labels, **fields)  # type: ignore[arg-type]
 
 
+def _texts(examples: Sequence[Example]) -> list[str]:
+    return [example.text for example in examples]
+
+
 def _check(splits: Mapping[str, Sequence[Example]], card: DatasetCard | None = None, **options: object) -> DatasetCheck:
     options = {"with_near_duplicates": False} | options
-    return check_dataset(card or _card(), splits, [], **options)  # type: ignore[arg-type]
+    return check_dataset(card or _card(), splits, {}, **options)  # type: ignore[arg-type]
 
 
 def _found(check: DatasetCheck, code: str) -> Finding:
@@ -98,7 +102,7 @@ def test_texts_of_which_nothing_is_left_are_duplicates_of_nothing():
     assert check.splits[0].n_wordless == 4
     assert check.overlaps[0].n_recurring == 0
     assert check.overlaps[0].n_recurred == 0
-    assert find_recurring(rows, [_example(8, " ")]) == []
+    assert find_recurring(_texts(rows), [" "]) == []
 
 
 def test_texts_across_splits_are_counted_from_both_sides():
@@ -113,7 +117,7 @@ def test_texts_across_splits_are_counted_from_both_sides():
     assert (overlap.first, overlap.second) == ("train", "test")
     assert (overlap.n_recurring, overlap.n_recurring_long, overlap.n_recurring_verbatim) == (2, 1, 1)
     assert overlap.n_recurred == 3
-    assert find_recurring(train, test) == [0, 1]
+    assert find_recurring(_texts(train), _texts(test)) == [0, 1]
     finding = _found(_check({"train": train, "test": test}), "shared-texts")
     assert (finding.severity, finding.split, finding.count) == ("warning", "train+test", 2)
     assert finding.sentence == (
@@ -134,7 +138,7 @@ def test_overlap_equals_the_slow_loop(first: list[str], second: list[str]):
         for text in second
     ]
     assert overlap.n_recurring == sum(same)
-    assert find_recurring(train, test) == [place for place, is_same in enumerate(same) if is_same]
+    assert find_recurring(_texts(train), _texts(test)) == [place for place, is_same in enumerate(same) if is_same]
 
 
 def test_groups_in_several_splits():
@@ -235,17 +239,32 @@ def test_rejected_rows_are_told_without_their_content():
     report.reject(4, "unknown label id", "'very secret words'")
     report.reject(9, "unknown label id", "99")
     report.reject(11, "empty text")
-    check = check_dataset(_card(), {"train": [_example(1, "one")]}, [report], with_near_duplicates=False)
+    check = check_dataset(_card(), {"train": [_example(1, "one")]}, {"train": [report]}, with_near_duplicates=False)
     (file,) = check.files
-    assert (file.file, file.n_read, file.n_accepted, file.n_rejected) == ("moods.tsv", 30, 27, 3)
+    assert (file.file, file.split, file.n_read, file.n_accepted, file.n_rejected) == ("moods.tsv", "train", 30, 27, 3)
     assert file.first_rows == (4, 9, 11)
     assert dict(file.reasons) == {"unknown label id": 2, "empty text": 1}
+    assert _found(check, "rejected-rows").split == "train"
     assert _found(check, "rejected-rows").sentence == (
-        "3 of 30 rows of moods.tsv could not be used, most often because of: unknown label id (2)."
+        "3 of 30 rows of moods.tsv (train) could not be used, most often because of: unknown label id (2)."
     )
     shown = json.dumps(check.as_dict())
     assert "secret" not in shown
     assert "someone" not in shown
+
+
+def test_rows_of_files_beside_the_examples_belong_to_no_split():
+    report, beside = ReadReport("moods.tsv"), ReadReport("documents.tsv")
+    for one in (report, beside):
+        one.read(2)
+        one.reject(1, "empty text")
+    splits = {"train": [_example(1, "one")]}
+    check = check_dataset(_card(), splits, {"train": [report]}, side_reports=[beside], with_near_duplicates=False)
+    assert [(file.file, file.split) for file in check.files] == [("moods.tsv", "train"), ("documents.tsv", "")]
+    assert [finding.sentence for finding in check.findings if finding.code == "rejected-rows"] == [
+        "1 of 2 rows of moods.tsv (train) could not be used, most often because of: empty text (1).",
+        "1 of 2 rows of documents.tsv could not be used, most often because of: empty text (1).",
+    ]
 
 
 LINES = (
@@ -314,11 +333,11 @@ def test_clean_data_give_no_warning():
     assert not check.has_errors
 
 
-def _load(name: str, root: Path) -> tuple[DatasetCard, dict[str, list[Example]], list[ReadReport]]:
+def _load(name: str, root: Path) -> tuple[DatasetCard, dict[str, list[Example]], dict[str, list[ReadReport]]]:
     dataset = load_dataset(name)
-    reading = Reading()
-    splits = {split: dataset.read_split(split, root=root, reading=reading) for split in ("train", "dev", "test")}
-    return dataset.card, splits, reading.reports
+    readings = {split: Reading() for split in ("train", "dev", "test")}
+    splits = {split: dataset.read_split(split, root=root, reading=reading) for split, reading in readings.items()}
+    return dataset.card, splits, {split: reading.example_reports for split, reading in readings.items()}
 
 
 @pytest.mark.corpus
@@ -329,7 +348,7 @@ def test_goemotions_shows_its_measured_defects(corpus_root: Path):
     leak = check.overlaps[1]
     assert (leak.first, leak.second) == ("train", "test")
     assert (leak.n_recurring, leak.n_recurring_long) == (109, 36)
-    assert len(find_recurring(splits["train"], splits["test"])) == 109
+    assert len(find_recurring(_texts(splits["train"]), _texts(splits["test"]))) == 109
     assert train.n_conflicting_groups == 124
     assert [split.n_examples for split in check.splits] == [43_410, 5_426, 5_427]
     assert [split.n_single_label for split in check.splits] == [36_308, 4_548, 4_590]

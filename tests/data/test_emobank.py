@@ -2,7 +2,9 @@ import pytest
 
 from sentire.core.errors import DataError
 from sentire.data.emobank import CARD, iter_records
+from sentire.data.inspect import inspect_dataset
 from sentire.data.reading import Reading
+from sentire.data.registry import load_dataset
 
 MAIN = """id,split,V,A,D,text
 d1_1,train,3.0,3.2,2.8,"The boat ""Ida"", at last."
@@ -79,6 +81,19 @@ def test_documents_are_needed(tmp_path):
     (tmp_path / "emobank/meta.tsv").unlink()
     with pytest.raises(DataError, match=r"emobank/meta\.tsv of EmoBank"):
         list(iter_records(tmp_path, "train", Reading()))
+
+
+def test_splits_of_one_file_and_of_equal_size_are_all_counted(tmp_path):
+    ratings = "id,V,A,D\nd1_1,3,3,3\nd1_1,0,3,3\n"
+    write(tmp_path, reader=ratings)
+    check = inspect_dataset(load_dataset("emobank"), root=tmp_path, with_near_duplicates=False)
+    assert [(file.file, file.split, file.n_read, file.n_rejected) for file in check.files] == [
+        ("emobank.csv", "train", 2, 0),
+        ("emobank.csv", "dev", 1, 0),
+        ("emobank.csv", "test", 1, 0),
+        ("meta.tsv", "", 4, 0),
+        ("individual_reader_ratings.csv", "", 2, 1),
+    ]
 
 
 @pytest.mark.corpus

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from sentire.core.errors import DataError, FetchError, OutputError
+from sentire.core.errors import DataError, FetchError, OutputError, UsageError
 from sentire.data.archives import stream_member
 from sentire.data.cards import DatasetCard, RemoteFile
 from sentire.data.download import DownloadLimits, check_address
@@ -288,6 +288,20 @@ def test_a_length_beyond_the_limit_is_refused_before_the_body(server: Server, ro
     server.answers["/train.tsv"] = body(b"", length=10**12)
     with pytest.raises(FetchError, match="at most 1000 bytes, got 1000000000000 bytes"):
         fetch_dataset(make_card(one(server)), root, limits=DownloadLimits(max_bytes=1_000))
+
+
+def test_a_length_beyond_what_python_parses_is_refused(server: Server, root: Path):
+    server.answers["/train.tsv"] = status(200, **{"Content-Length": "9" * 5_000})
+    with pytest.raises(FetchError, match=r"a Content-Length that is a number, got '999.*\(5002 characters\)"):
+        fetch_dataset(make_card(one(server)), root)
+    assert_nothing_left(root)
+
+
+def test_a_card_without_files_has_nothing_to_fetch(root: Path):
+    with pytest.raises(UsageError, match=r"files to fetch, got 'moods'.*data of your own are not fetched") as caught:
+        fetch_dataset(make_card(), root)
+    assert caught.value.exit_code == 2
+    assert fetch_dataset(make_card(access="ask for it"), root).files == ()
 
 
 def test_nobody_listens(server: Server, root: Path):
@@ -589,6 +603,8 @@ def test_the_public_corpora_at_hand_have_the_hashes_of_their_cards(corpus_root: 
     n_verified = 0
     for dataset in DATASETS.values():
         files = tuple(file for file in dataset.card.files if (corpus_root / file.path).exists())
+        if not files:
+            continue
         report = fetch_dataset(replace(dataset.card, files=files, optional_files=()), corpus_root)
         n_verified += sum(file.is_verified for file in report.files)
         assert all(file.status == "present" for file in report.files)

@@ -50,6 +50,14 @@ def test_strict_reading_names_the_row(tmp_path):
         list(iter_records(tmp_path, "dev", Reading(is_strict=True)))
 
 
+def test_a_label_id_beyond_what_python_parses_is_one_rejected_row(tmp_path):
+    write(tmp_path, "train", [f"fine\t{number}\tc{number}" for number in range(3)] + [f"x\t{'9' * 5_000}\tc"])
+    reading = Reading()
+    assert len(list(iter_records(tmp_path, "train", reading))) == 3
+    assert reading.reports[0].reasons == {"unknown label id": 1}
+    assert len(str(reading.reports[0].first_rejections[0])) < 500
+
+
 @pytest.mark.corpus
 def test_the_release_is_as_measured(corpus_root):
     splits = {split: list(iter_records(corpus_root, split, Reading())) for split in CARD.splits}

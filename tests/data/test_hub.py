@@ -1,4 +1,10 @@
+import logging
+import os
+import socket
+import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 
 import pytest
 
@@ -95,6 +101,82 @@ def test_an_unknown_split_or_subset(folder, split, subset):
 def test_a_data_set_that_cannot_be_reached(folder):
     with pytest.raises(DataError, match="nobody/nothing, split train"):
         list(iter_hub_rows("nobody/nothing", split="train", report=Reading().report(folder)))
+
+
+class Refuser:
+    """A hub that hangs up on everybody, and remembers what was asked of it."""
+
+    def __init__(self) -> None:
+        self.asked: list[bytes] = []
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._refuse)
+        self._thread.start()
+
+    def _refuse(self) -> None:
+        while True:
+            connection, _ = self._socket.accept()
+            with connection:
+                request = connection.recv(1 << 16)
+            if request == b"stop":
+                return
+            self.asked.append(request.partition(b"\r\n")[0])
+
+    def close(self) -> None:
+        with socket.create_connection(self._socket.getsockname()) as connection:
+            connection.sendall(b"stop")
+        self._thread.join()
+        self._socket.close()
+
+
+@pytest.fixture
+def refuser() -> Iterator[Refuser]:
+    running = Refuser()
+    yield running
+    running.close()
+
+
+def test_a_hub_that_cannot_be_reached_is_tried_once_and_told_in_one_line(refuser, tmp_path):
+    pytest.importorskip("datasets")
+    (tmp_path / "mine.toml").write_text(TOML.replace('"local"', '"nobody/nothing"'))
+    kept = {name: value for name, value in os.environ.items() if not name.upper().startswith("HF_")}
+    ran = subprocess.run(
+        [sys.executable, "-m", "sentire", "data", "check", "mine.toml", "--no-near-duplicates"],
+        cwd=tmp_path,
+        env={**kept, "HF_ENDPOINT": refuser.url, "HF_HOME": str(tmp_path / "cache"), "NO_PROXY": "*", "no_proxy": "*"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (ran.returncode, ran.stdout) == (3, "")
+    (line,) = ran.stderr.splitlines()
+    assert line.startswith(f"error: expected the Hugging Face hub to answer at {refuser.url}, got no connection: ")
+    assert "at nobody/nothing, split validation; check the network and its proxy, or download" in line
+    # The library may ask for other things of its own, but for the data set once.
+    assert len([line for line in refuser.asked if b"nobody/nothing" in line]) == 1
+
+
+def test_the_library_speaks_again_when_its_streams_have_ended_in_any_order(folder):
+    import datasets  # noqa: F401
+
+    loggers = [logging.getLogger(name) for name in ("datasets", "huggingface_hub")]
+    record = logging.LogRecord("datasets", logging.WARNING, "", 0, "retrying", None, None)
+    before = [logger.level for logger in loggers]
+
+    def is_heard() -> set[bool]:
+        return {bool(handler.filter(record)) for logger in loggers for handler in logger.handlers}
+
+    assert is_heard() == {True}
+    first, second = (iter_hub_rows(str(folder), split="validation", report=Reading().report(folder)) for _ in range(2))
+    next(first)
+    next(second)
+    assert is_heard() == {False}
+    first.close()
+    assert is_heard() == {False}
+    list(second)
+    assert is_heard() == {True}
+    assert [logger.level for logger in loggers] == before
 
 
 def test_without_the_extra(monkeypatch, tmp_path):

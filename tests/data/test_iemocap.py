@@ -139,11 +139,11 @@ def test_sessions_make_the_splits(tmp_path):
         list(iter_iemocap_6_records(tmp_path, "session3", Reading()))
 
 
-def test_the_real_folder_is_preferred(tmp_path):
-    write(tmp_path, folder="iemocap_fixture_invented", spoken=SPOKEN.replace("ladder", "fixture"))
-    assert "fixture" in next(iter_turns(tmp_path, "all", Reading())).text
-    write(tmp_path)
-    assert "ladder" in next(iter_turns(tmp_path, "all", Reading())).text
+def test_invented_dialogues_never_stand_in_for_the_corpus(tmp_path):
+    write(tmp_path, folder="iemocap_fixture_invented")
+    for records in (iter_turns, iter_iemocap_4_records, iter_iemocap_6_records):
+        with pytest.raises(DataError, match=r"iemocap/IEMOCAP_full_release/Session1/dialog.*signed with its makers"):
+            next(iter(records(tmp_path, "all", Reading())))
 
 
 def test_published_counts_add_up():
@@ -156,7 +156,7 @@ def test_published_counts_add_up():
 
 @pytest.mark.corpus
 def test_the_invented_release_has_seven_labelled_turns(corpus_root, tmp_path):
-    (tmp_path / "iemocap_fixture_invented").symlink_to(corpus_root / "iemocap_fixture_invented")
+    (tmp_path / "iemocap").symlink_to(corpus_root / "iemocap_fixture_invented")
     assert len(list(iter_turns(tmp_path, "all", Reading()))) == 7
     found = {}
     for name, records in (("4", iter_iemocap_4_records), ("6", iter_iemocap_6_records)):

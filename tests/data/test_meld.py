@@ -71,6 +71,15 @@ def test_defects_are_counted_and_a_turn_without_a_label_is_still_context(tmp_pat
     assert reading.n_accepted == len(examples) == 6
 
 
+@pytest.mark.parametrize(("dialogue", "turn"), [("9" * 5_000, 0), (0, "9" * 5_000), ("-1", 0)])
+def test_a_place_beyond_what_python_parses_is_one_rejected_row(tmp_path, dialogue, turn):
+    write(tmp_path, [row("Fine.", 0, 0), row("Far.", dialogue, turn), row("Fine.", 0, 1)])
+    reading = Reading()
+    assert [one.id for one in iter_records(tmp_path, "train", reading)] == ["0-0", "0-1"]
+    assert reading.reports[0].reasons == {"dialogue or turn without a number": 1}
+    assert len(str(reading.reports[0].first_rejections[0])) < 500
+
+
 @pytest.mark.corpus
 def test_the_release_is_as_measured(corpus_root):
     splits = {split: list(iter_records(corpus_root, split, Reading())) for split in CARD.splits}

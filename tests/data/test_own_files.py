@@ -230,3 +230,60 @@ def test_own_labels_under_a_registered_name_are_refused(tmp_path):
     description.write_text('[dataset]\nname = "sentiment"\nlabels = ["good", "bad"]\n[splits]\ntrain = "t.csv"\n')
     with pytest.raises(ConfigError, match=r"expected another name.*'sentiment', which is a registered.*dataset\.name"):
         read_dataset_file(description)
+
+
+NAMED = """
+[dataset]
+name = "named"
+[columns]
+id = "nr"
+group = "shop"
+[splits]
+all = "all.{suffix}"
+"""
+
+
+def test_an_id_is_a_text_or_an_integer_and_never_the_row_instead(tmp_path):
+    ids = ["a", " b ", 7, 0, "", " ", None, 1.5, 2.0, True, ["c"]]
+    rows = [{"nr": name, "text": "Hm.", "shop": "A"} for name in ids] + [{"text": "Hm.", "shop": "A"}]
+    (tmp_path / "all.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    reading = Reading(max_rejected_fraction=0.9)
+    examples = describe(tmp_path, NAMED.format(suffix="jsonl")).iter_split("all", reading=reading)
+    assert [one.id for one in examples] == ["a", "b", "7", "0"]
+    assert reading.reports[0].reasons == {"no id": 4, "id that is neither a text nor an integer": 4}
+    assert "(nr: 1.5)" in str(reading.reports[0].first_rejections[3])
+
+
+def test_a_group_is_a_text_or_an_integer(tmp_path):
+    groups = ["A", 3, "", None, 1.0]
+    rows = [{"nr": number, "text": "Hm.", "shop": group} for number, group in enumerate(groups)]
+    (tmp_path / "all.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    reading = Reading(max_rejected_fraction=0.9)
+    examples = describe(tmp_path, NAMED.format(suffix="jsonl")).iter_split("all", reading=reading)
+    assert [one.group for one in examples] == ["A", "3"]
+    assert reading.reports[0].reasons == {"no group": 2, "group that is neither a text nor an integer": 1}
+
+
+def test_ids_in_parquet_that_have_become_floats_are_refused(tmp_path):
+    pa = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    table = pa.table({"text": ["a", "b"], "nr": [1.0, None], "shop": ["A", "A"]})
+    parquet.write_table(table, tmp_path / "all.parquet")
+    with pytest.raises(DataError, match=r"got 2 of 2.*do columns, labels and scores of the description fit") as caught:
+        describe(tmp_path, NAMED.format(suffix="parquet")).read_split("all")
+    assert "release" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            'labels = ["calm", "tense", "calm"]',
+            r"different labels, got calm more than once at dataset\.labels in .*mine",
+        ),
+        ('labels = ["calm", "tense"]\nneutral = "clam"', r"got 'clam' at dataset\.neutral in .*mine.*\"calm\""),
+    ],
+)
+def test_own_labels_that_make_no_space(tmp_path, change, message):
+    with pytest.raises(ConfigError, match=message):
+        describe(tmp_path, COLUMNS.replace('labels = ["calm", "tense"]', change))

@@ -14,6 +14,7 @@ def test_totals_are_those_of_the_files_of_examples(tmp_path):
     beside.reject(1, "broken")
     assert (reading.n_read, reading.n_accepted, reading.n_rejected) == (20, 19, 1)
     assert reading.reports == [first, second, beside]
+    assert (reading.example_reports, reading.side_reports) == ([first, second], [beside])
 
 
 def test_strictness_and_share_reach_the_reports(tmp_path):
@@ -61,6 +62,6 @@ def test_numbers(cell, number):
     assert parse_number(cell) == number
 
 
-@pytest.mark.parametrize("cell", ["", "a", "nan", "inf", None, True, [1], float("nan")])
+@pytest.mark.parametrize("cell", ["", "a", "nan", "inf", None, True, [1], float("nan"), "9" * 5_000, 10**400])
 def test_what_is_no_number(cell):
     assert parse_number(cell) is None

@@ -117,11 +117,41 @@ def test_same_seed_same_result_and_other_seed_other_intervals(case):
 
 def test_examples_without_labels_are_counted_and_not_asked(table_predictor):
     predictor = table_predictor(FOUR_PROBA)
-    silent = [Example(id="x", text="nobody judged this"), *FOUR, Example(id="y", text="nor this")]
+    silent = [
+        Example(id="x", text="nobody judged this", is_labelled=False),
+        *FOUR,
+        Example(id="y", text="nor this", is_labelled=False),
+    ]
     result = evaluate_classifier(predictor, silent, **FACTS)
     assert (result.data.n, result.data.n_unscored) == (4, 2)
     assert result.rows.ids == ("a", "b", "c", "d")
     assert all("nobody judged this" not in texts for texts, _ in predictor.asked)
+
+
+def test_a_text_that_carries_no_label_counts_against_every_label_it_is_given(table_predictor):
+    bare = Example(id="e", text="nothing of the kind")
+    predictor = table_predictor({**FOUR_PROBA, bare.text: [0.9, 0.1, 0.8]})
+    without, with_bare = (evaluate_classifier(predictor, rows, **FACTS) for rows in (FOUR, [*FOUR, bare]))
+    assert (with_bare.data.n, with_bare.data.n_unscored) == (5, 0)
+    assert with_bare.rows.targets[-1] == ()
+    assert with_bare.metrics["micro_precision"].value < without.metrics["micro_precision"].value
+    assert with_bare.metrics["micro_recall"].value == without.metrics["micro_recall"].value
+    assert with_bare.metrics["exact_match"].value == pytest.approx(without.metrics["exact_match"].value * 4 / 5)
+
+
+def test_every_figure_can_be_had_again_from_the_rows(table_predictor):
+    generator = np.random.default_rng(5)
+    examples = [Example(id=str(n), text=f"t{n}", labels=(("calm",), ("glad", "cross"), ())[n % 3]) for n in range(60)]
+    # Probabilities that five digits would make equal.
+    predictor = table_predictor({one.text: 0.3 + generator.random(3) * 1e-6 for one in examples}, threshold=0.3000005)
+    result = evaluate_classifier(predictor, examples, **FACTS)
+    targets, proba = np.zeros((60, 3), dtype=bool), np.array(result.rows.proba)
+    for row, columns in enumerate(result.rows.targets):
+        targets[row, list(columns)] = True
+    assert len(np.unique(proba)) > 20
+    assert ranking.macro_average_precision(targets, proba).value == result.metrics["macro_average_precision"].value
+    assert ranking.macro_roc_auc(targets, proba).value == result.metrics["macro_roc_auc"].value
+    assert calibration.micro_ece(targets, proba) == result.metrics["micro_ece"].value
 
 
 def test_undefined_labels_are_nan_and_counted(table_predictor):
@@ -139,7 +169,7 @@ def test_undefined_labels_are_nan_and_counted(table_predictor):
         ([*FOUR, Example(id="e", text="t", labels=("calm",), is_synthetic=True)], "the synthetic example 'e' at rem"),
         ([*FOUR, FOUR[0]], "expected unique ids, got 'a' twice"),
         ([], "expected examples with labels of moods.v1, got 0 examples"),
-        ([Example(id="x", text="t")], "got 1 examples, none of which carries any at remarks:test"),
+        ([Example(id="x", text="t", is_labelled=False)], "got 1 examples, none of which carries any at remarks:test"),
     ],
 )
 def test_unusable_examples_are_refused(table_predictor, examples, message):
@@ -252,7 +282,7 @@ def test_answers_are_projected_into_a_single_label_space_and_the_largest_decides
     result = evaluate_classifier(predictor, examples, label_map=label_map, **FACTS)
     assert result.task == "single-label"
     assert result.data.labels == EMOCONTEXT.labels
-    assert result.settings.protocol == "largest projected probability"
+    assert result.settings.protocol == "likeliest label"
     # The first says nothing at .5 and still decides; .4 or .5 is .7 and beats .6.
     assert [EMOCONTEXT.labels[row[0]] for row in result.rows.predictions] == ["happy", "sad"]
     assert [len(row) for row in result.rows.predictions] == [1, 1]

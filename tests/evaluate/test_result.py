@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from sentire.core.errors import ArtifactError, DataError, OutputError
 from sentire.evaluate.affect import evaluate_affect
 from sentire.evaluate.evaluator import evaluate_classifier
-from sentire.evaluate.result import EvaluationResult, read_result, render_result, write_result
+from sentire.evaluate.result import EvaluationResult, read_result, render_result, shorten, write_result
 from sentire.metrics.bootstrap import Estimate
 
 FACTS = {"data_name": "remarks", "data_revision": "r1", "split": "test", "n_resamples": 20}
@@ -90,10 +90,12 @@ def test_undefined_values_are_null_in_the_file_and_nan_in_memory(result, tmp_pat
     assert math.isnan(again.per_label["calm"]["threshold"].low)
 
 
-def test_probabilities_are_rounded_to_5_digits(result):
-    for row in json.loads(render_result(result))["rows"]["proba"]:
-        assert all(len(str(value).partition(".")[2]) <= 5 or "e" in str(value) for value in row)
-    assert all(len(line) < 200 for line in render_result(result).splitlines())
+def test_numbers_are_as_short_as_float32_allows():
+    numbers = np.random.default_rng(3).random((50, 4)).astype(np.float32)
+    short = shorten(numbers)
+    assert np.array_equal(short.astype(np.float32), numbers)
+    assert all(len(str(value)) <= 13 for value in short.ravel().tolist())
+    assert np.array_equal(shorten(short), short)
 
 
 def test_any_finite_or_undefined_estimate_survives(result, tmp_path_factory):

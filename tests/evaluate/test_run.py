@@ -69,13 +69,19 @@ def test_the_figures_are_those_of_the_evaluator(linear, tmp_path):
         seed=3,
         n_resamples=20,
         protocol=linear.config.threshold_method,
+        cautions=result.data.cautions,
     )
     assert render_result(result) == render_result(expected)
     assert result.data.labels == LABEL_SPACES["ekman"].labels
     assert (result.data.n, result.data.label_map) == (63, label_map.id)
     assert result.settings.protocol == linear.config.threshold_method
     assert result.metrics["macro_f1"].value > 0.6
-    assert result.without_leaked is None  # where goemotions:train is not at hand, nothing is claimed
+    # Where goemotions:train is not at hand, nothing is claimed, and no folder of this machine is named.
+    assert result.without_leaked is None
+    assert result.data.cautions == (
+        "the model's train split, goemotions:train, cannot be read here",
+        "texts that also occur in the training data were not looked for",
+    )
 
 
 @pytest.fixture(autouse=True)
@@ -165,3 +171,47 @@ def test_the_same_labels_are_the_same_space_wherever_they_come_from():
     ):
         with pytest.raises(LabelError, match="can be mapped to or from"):
             choose_label_map(own, other)
+
+
+def test_measuring_on_what_the_model_has_seen_is_said(linear, tmp_path):
+    data = write_data(tmp_path)
+    config = replace(linear.config, training={"recipe": {"data": {"train": f"{data}:train", "dev": f"{data}:test"}}})
+    parts = {name: getattr(linear, name) for name in ("features", "scorer", "calibrator", "fingerprint")}
+    model = TfidfModel(config=config, **parts)
+    on_train = evaluate_model(model, f"{data}:train", n_resamples=10)
+    assert on_train.without_leaked is None
+    assert on_train.data.cautions[0] == "the model was trained on this very split"
+    (tmp_path / "x").mkdir()  # another way to write the same path is the same split
+    on_dev = evaluate_model(model, f"{tmp_path / '.' / 'x' / '..' / 'data.toml'}:test", n_resamples=10)
+    assert on_dev.data.cautions == ("cut-offs and calibration were chosen on this very split",)
+    assert on_dev.without_leaked is not None
+
+
+@pytest.mark.parametrize("recipe", ["x", {"data": "x"}, {"data": {"train": 5}}, None])
+def test_strange_facts_about_training_are_passed_over(linear, tmp_path, recipe):
+    config = replace(linear.config, training={"recipe": recipe})
+    parts = {name: getattr(linear, name) for name in ("features", "scorer", "calibrator", "fingerprint")}
+    result = evaluate_model(TfidfModel(config=config, **parts), f"{write_data(tmp_path)}:test", n_resamples=10)
+    assert result.data.cautions == ("texts that also occur in the training data were not looked for",)
+
+
+def test_rows_that_cannot_be_read_are_counted_in_the_result(linear, tmp_path):
+    data = write_data(tmp_path)
+    with (tmp_path / "test.csv").open("a") as file:
+        file.write("\n900,half a row\n901,fine,no-such-label\n")
+    result = evaluate_model(linear, f"{data}:test", n_resamples=10)
+    assert (result.data.n, result.data.n_rejected) == (63, 2)
+
+
+def test_labels_that_lead_nowhere_in_the_wanted_space_are_not_measured(linear, tmp_path):
+    (tmp_path / "t.csv").write_text("text,labels\nwhat a fine day,joy\nnothing to say,\nhm,bliss\n")
+    (tmp_path / "own.toml").write_text(
+        '[dataset]\nname = "own"\nlabel_space = "goemotions"\n[columns]\nlabels = "labels"\n[splits]\ntest = "t.csv"\n'
+    )
+    result = evaluate_model(linear, f"{tmp_path / 'own.toml'}:test", label_space="ekman", n_resamples=10)
+    assert (result.data.n, result.data.n_unscored, result.data.n_rejected) == (2, 0, 1)
+    assert result.data.label_space == "ekman.v1"
+    assert result.per_label["joy"]["threshold"].value == linear.projected_thresholds["ekman"][3]
+    meld = evaluate_model(linear, f"{tmp_path / 'own.toml'}:test", label_space="meld", n_resamples=10)
+    assert (meld.data.n, meld.data.n_unscored) == (1, 1)
+    assert meld.settings.protocol == "likeliest label"

@@ -115,9 +115,34 @@ def test_a_folder_that_cannot_be_written(make_model, tmp_path):
     (tmp_path / "file").write_text("here first")
     with pytest.raises(OutputError, match=r"a place that can be written.*file"):
         make_model().save(tmp_path / "file" / "model", card="")
-    (tmp_path / "taken" / "manifest.json").mkdir(parents=True)
-    with pytest.raises(OutputError, match=r"a place that can be written.*taken.manifest\.json"):
-        make_model().save(tmp_path / "taken", card="")
+
+
+def test_a_folder_with_files_of_somebody_else_is_left_alone(make_model, tmp_path):
+    (tmp_path / "README.md").write_text("my project")
+    with pytest.raises(
+        OutputError, match=r"an empty folder, or one that holds a model, got a folder with 'README\.md'"
+    ):
+        make_model().save(tmp_path, card="")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("README.md", "my project")]
+
+
+def test_a_model_that_cannot_be_finished_leaves_the_earlier_one(make_model, tmp_path, monkeypatch):
+    folder = tmp_path / "model"
+    first = make_model().save(folder, card="first")
+    (folder / "notes.txt").write_text("kept")
+
+    def fail(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("sentire.runtime.model_folder.write_manifest", fail)
+        with pytest.raises(KeyboardInterrupt):
+            make_model(calibrator=Uncalibrated()).save(folder, card="second")
+    assert load(folder).fingerprint == first
+    make_model(calibrator=Uncalibrated()).save(folder, card="third")
+    assert load(folder).fingerprint != first
+    assert (folder / "notes.txt").read_text() == "kept"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
 def test_labels_of_your_own(make_model, tmp_path, sentences):

@@ -7,7 +7,15 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sentire.core.errors import DataError, MissingExtraError, NotFittedError, ShapeError, UnknownNameError
+from sentire.core.errors import (
+    DataError,
+    MissingExtraError,
+    NotFittedError,
+    ShapeError,
+    UnknownNameError,
+    UsageError,
+    quote,
+)
 from sentire.runtime.calibration import sigmoid
 from sentire.runtime.linear import LinearScorer
 from sentire.runtime.texts import prepare_texts
@@ -85,6 +93,8 @@ class TfidfClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     def fit_features(self, texts: Sequence[str]) -> Self:
         """Learn the vocabulary and its idf from prepared texts; the first half of ``fit``."""
+        if self.max_ngram not in (1, 2):
+            raise UsageError(expected="1 or 2", got=quote(self.max_ngram), where="max_ngram")
         vectoriser = TfidfVectorizer(
             token_pattern=token_pattern(self.tokeniser),
             max_features=self.max_features,

@@ -18,7 +18,7 @@ from sentire.metrics.classification import micro_f1
 from sentire.runtime.calibration import sigmoid
 from sentire.storage.atomic import write_json
 
-SearchCutoffs = Literal["fixed", "per-label"]
+SearchCutoffs = Literal["fixed", "per-label", "likeliest"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +65,8 @@ def grid_search(
         n_folds: At least 2.
         seed: Of the folds.
         cutoffs: ``fixed`` compares the cells at .5; ``per-label`` at each label's best cut-off, which is chosen on
-            one half of the judged fold and applied to the other, and the other way round.
+            one half of the judged fold and applied to the other, and the other way round; ``likeliest`` by the
+            likeliest label, as a single-label space is answered.
         checkpoint: Where finished cells are kept; a search of the same fingerprint goes on from there.
         fingerprint: Of everything that the scores depend on.
         on_progress: Told after every fit.
@@ -101,6 +102,10 @@ def grid_search(
 
 
 def _score(targets: NDArray[np.bool_], logits: NDArray[np.float32], cutoffs: SearchCutoffs) -> float:
+    if cutoffs == "likeliest":
+        likeliest = np.zeros(targets.shape, dtype=np.bool_)
+        likeliest[np.arange(len(logits)), logits.argmax(axis=1)] = True
+        return micro_f1(targets, likeliest)
     if cutoffs == "fixed":
         return micro_f1(targets, logits > 0)
     proba = sigmoid(logits)
@@ -123,15 +128,15 @@ def _prepare_fold(
 
 
 def _read_checkpoint(checkpoint: Path | None, fingerprint: str) -> dict[str, list[float]]:
-    if checkpoint is None or not checkpoint.exists():
+    if checkpoint is None:
         return {}
     try:
         kept = orjson.loads(checkpoint.read_bytes())
         if kept["fingerprint"] != fingerprint:
             return {}
         return {key: [float(score) for score in scores] for key, scores in kept["cells"].items()}
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
-        # A damaged checkpoint only costs the time to fit its cells again.
+    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError):
+        # A missing or damaged checkpoint only costs the time to fit its cells again.
         return {}
 
 

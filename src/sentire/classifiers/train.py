@@ -21,15 +21,16 @@ from sentire.classifiers.recipe import TfidfRecipe, ThresholdSection, classifier
 from sentire.classifiers.search import grid_search
 from sentire.classifiers.thresholds import ThresholdFit, fit_fixed, fit_global, fit_likeliest, fit_per_label
 from sentire.core.config import dump_config, fingerprint
-from sentire.core.errors import DataError
+from sentire.core.errors import ConfigError, DataError
 from sentire.core.label_maps import load_label_map, maps_from
 from sentire.core.labels import LabelSpace, load_label_space
 from sentire.core.progress import OnProgress, stay_quiet
+from sentire.core.records import Example
 from sentire.data.cards import DatasetCard
 from sentire.data.reading import Reading
 from sentire.data.registry import parse_split_name
 from sentire.runtime.linear import LinearScorer
-from sentire.runtime.model_folder import ModelConfig
+from sentire.runtime.model_folder import ModelConfig, check_model_folder
 from sentire.runtime.texts import prepare_texts
 from sentire.runtime.tfidf_model import TfidfModel
 from sentire.storage.atomic import make_directory, write_json
@@ -57,6 +58,7 @@ class _Split:
     texts: list[str]
     targets: NDArray[np.bool_]
     left_out: dict[str, int]
+    n_without_label: int
 
 
 def train_tfidf(
@@ -88,6 +90,13 @@ def train_tfidf(
     wanted = load_label_space(recipe.data.label_space) if recipe.data.label_space else None
     train = _read_split(recipe.data.train, wanted, data_root)
     dev = _read_split(recipe.data.dev, train.space, data_root)
+    if train.space.task == "single-label" and recipe.thresholds != ThresholdSection():
+        raise ConfigError(
+            expected="no [thresholds] for a single-label space, where the likeliest label is given",
+            got=f"method {recipe.thresholds.method!r} for {train.space.id}",
+            where=recipe.name,
+        )
+    check_model_folder(output)
     make_directory(output)
     estimator = _CLASSIFIERS[kind](**vars(recipe.features), **settled, n_jobs=n_jobs)
     if "random_state" in estimator.get_params():
@@ -103,9 +112,9 @@ def train_tfidf(
             train.targets,
             n_folds=recipe.search.n_folds,
             seed=recipe.seed,
-            cutoffs=recipe.search.cutoffs,
+            cutoffs="likeliest" if train.space.task == "single-label" else recipe.search.cutoffs,
             checkpoint=checkpoint,
-            fingerprint=f"{fingerprint(recipe)}-{_hash_split(train)}",
+            fingerprint=f"{__version__}-{fingerprint(recipe)}-{_hash_split(train)}",
             on_progress=on_progress,
         )
         estimator.set_params(**max(cells, key=lambda cell: cell.mean).settings)
@@ -131,6 +140,7 @@ def train_tfidf(
         "dev": dev.card.name,
         "n_train": len(train.texts),
         "n_dev": len(dev.texts),
+        "n_train_without_label": train.n_without_label,
         "left_out": {"train": train.left_out, "dev": dev.left_out},
         "classifier": {"kind": kind, **_plain_settings(estimator)},
         "n_features": len(estimator.features_),
@@ -151,7 +161,9 @@ def train_tfidf(
             name=recipe.name,
             label_space=train.space,
             thresholds=chosen.thresholds,
-            threshold_method=f"{chosen.method}, chosen on {recipe.data.dev}",
+            threshold_method=chosen.method
+            if train.space.task == "single-label"
+            else f"{chosen.method}, chosen on {recipe.data.dev}",
             projected_thresholds={name: fit.thresholds for name, fit in projected.items()},
             training={
                 "recipe": dump_config(recipe),
@@ -201,11 +213,9 @@ def _read_split(name: str, wanted: LabelSpace | None, data_root: Path | None) ->
         label_map = load_label_map(space.name, wanted.name)
         space, labels = label_map.target, [label_map.map_labels(row) for row in labels]
     usable = [
-        (example.text, row)
-        for example, row in zip(examples, labels, strict=True)
-        if (len(row) == 1 if space.task == "single-label" else row)
+        (example.text, row) for example, row in zip(examples, labels, strict=True) if _is_usable(example, row, space)
     ]
-    if not usable:
+    if not any(row for _, row in usable):
         raise DataError(expected=f"examples with labels of {space.id}", got="none", where=name)
     return _Split(
         card=dataset.card,
@@ -213,7 +223,17 @@ def _read_split(name: str, wanted: LabelSpace | None, data_root: Path | None) ->
         texts=prepare_texts([text for text, _ in usable]),
         targets=space.encode(row for _, row in usable),
         left_out={"rejected_rows": reading.n_rejected, "without_usable_label": len(examples) - len(usable)},
+        n_without_label=sum(not row for _, row in usable),
     )
+
+
+def _is_usable(example: Example, labels: tuple[str, ...], space: LabelSpace) -> bool:
+    if not example.is_labelled:
+        return False
+    if space.task == "single-label":
+        return len(labels) == 1
+    # No label at all is a truth to learn from; labels that lead nowhere in the wanted space are not.
+    return bool(labels) or not example.labels
 
 
 def _hash_split(split: _Split) -> str:

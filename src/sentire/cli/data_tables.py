@@ -57,10 +57,10 @@ def print_card(console: Console, card: DatasetCard) -> None:
 def print_check(console: Console, checked: DatasetCheck) -> None:
     """Print what a check found: rows, splits, overlaps, and every finding in a sentence."""
     console.print(Text(checked.dataset, style="bold") + Text(f" · revision {checked.revision}", style="dim"))
-    files = _table("file", "rows read", "used", "rejected", "why")
+    files = _table("file", "split", "rows read", "used", "rejected", "why")
     for rows in checked.files:
         why = ", ".join(f"{reason} ({n:,})" for reason, n in rows.reasons.items())
-        files.add_row(rows.file, f"{rows.n_read:,}", f"{rows.n_accepted:,}", f"{rows.n_rejected:,}", why)
+        files.add_row(rows.file, rows.split, f"{rows.n_read:,}", f"{rows.n_accepted:,}", f"{rows.n_rejected:,}", why)
     console.print(files)
     console.print()
     columns = ("examples", "groups", "one word", "words median", "max", "single label", "duplicates", "conflicts")

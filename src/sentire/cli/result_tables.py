@@ -38,10 +38,12 @@ def print_result(console: Console, result: EvaluationResult) -> None:
     for label, metrics in result.per_label.items():
         labels.add_row(label, *_label_cells(metrics))
     console.print(labels)
-    if unseen is None:
-        console.print(Text("texts that also occur in the training data were not looked for", style="dim"))
+    for caution in data.cautions:
+        console.print(Text(f"! {caution}", style="yellow"))
+    if data.n_rejected:
+        console.print(Text(f"! {data.n_rejected:,} rows could not be read; see sentire data check", style="yellow"))
     if data.n_unscored:
-        console.print(Text(f"{data.n_unscored:,} texts were not measured: no label that can be", style="yellow"))
+        console.print(Text(f"{data.n_unscored:,} texts were not measured: they carry no label that can be measured", style="yellow"))
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:

@@ -13,6 +13,12 @@ def print_training(console: Console, trained: TrainedModel) -> None:
     console.print(Text(trained.model.name, style="bold"))
     settings = ", ".join(f"{name} {value}" for name, value in report["classifier"].items())
     console.print(Text(f"{report['n_train']:,} texts, {report['n_features']:,} terms; {settings}", style="dim"))
+    for split, counts in report["left_out"].items():
+        for reason, count in counts.items():
+            if count:
+                console.print(Text(f"{count:,} rows of {split} left out: {reason.replace('_', ' ')}", style="yellow"))
+    if report["n_train_without_label"]:
+        console.print(Text(f"{report['n_train_without_label']:,} texts of train carry no label", style="dim"))
     if report["search"]:
         search = _table("grid search (train, cross-validated)", "micro-F1")
         for cell in sorted(report["search"], key=lambda cell: -cell["mean_micro_f1"]):

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,12 @@ class LabelSpace:
             raise LabelError(
                 expected="one or more different labels",
                 got=quote(self.labels),
+                where=f"label space {self.name}",
+            )
+        if self.task not in get_args(Task):
+            raise LabelError(
+                expected=f"a task ({' or '.join(get_args(Task))})",
+                got=quote(self.task),
                 where=f"label space {self.name}",
             )
         if self.neutral is not None and self.neutral not in self.labels:

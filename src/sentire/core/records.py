@@ -29,7 +29,9 @@ class Example:
         id: Unique within a split; the name by which results speak of the text.
         text: What was said.
         context: The situation or the earlier turns in which it was said, oldest first; empty where none is known.
-        labels: The aggregated hard labels, names in the corpus's label space.
+        labels: The aggregated hard labels, names in the corpus's label space; empty where the text carries none.
+        is_labelled: Somebody decided on the labels. False where nobody did or the raters did not agree, so that an
+            empty ``labels`` says nothing; such an example is neither learned from nor measured.
         scores: Continuous targets by dimension or soft labels by label, on the corpus's scale.
         group: What must not be torn apart by a split (respondent, document, dialogue, narrative); empty where none.
         annotations: What each person said, where the corpus keeps it.
@@ -41,6 +43,7 @@ class Example:
     text: str
     context: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    is_labelled: bool = True
     scores: Mapping[str, float] = field(default_factory=dict)
     group: str = ""
     annotations: tuple[Annotation, ...] = ()

@@ -29,10 +29,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowCounts:
-    """The rows of one file.
+    """The rows of one file, or of the part of it that is one split.
 
     Attributes:
         file: Its name without folders.
+        split: The split that its rows are examples of; empty for a file that stands beside the examples.
         n_read: Rows that were seen: ``n_accepted + n_rejected``.
         n_accepted: Rows that were used.
         n_rejected: Rows that could not be used.
@@ -42,6 +43,7 @@ class RowCounts:
     """
 
     file: str
+    split: str
     n_read: int
     n_accepted: int
     n_rejected: int
@@ -208,7 +210,7 @@ class DatasetCheck:
         revision: Of the card.
         label_space: Its id; empty where the corpus has none.
         grouped_by: What a group is; empty where there are none.
-        files: Rows of each file that was read.
+        files: Rows of each file that was read: those of examples by split, then those beside them.
         splits: What each split holds.
         overlaps: What each two splits share.
         n_groups: Different groups in all splits.

@@ -47,8 +47,9 @@ class _Split:
 def check_dataset(
     card: DatasetCard,
     splits: Mapping[str, Sequence[Example]],
-    reports: Sequence[ReadReport],
+    reports: Mapping[str, Sequence[ReadReport]],
     *,
+    side_reports: Sequence[ReadReport] = (),
     with_near_duplicates: bool = True,
     seed: int = 0,
 ) -> DatasetCheck:
@@ -64,7 +65,8 @@ def check_dataset(
     Args:
         card: Of the corpus; its label space, scale and counts are what the splits are held against.
         splits: Examples by split, earlier ones first (train, dev, test).
-        reports: Of the files from which they were read.
+        reports: By split, of the files whose rows its examples are.
+        side_reports: Of the files beside them (documents, ratings), each once.
         with_near_duplicates: Search for texts that differ in a few characters; needs the extra ``data``.
         seed: Of that search.
 
@@ -90,7 +92,10 @@ def check_dataset(
         revision=card.revision,
         label_space=card.label_space.id if card.label_space else "",
         grouped_by=card.grouped_by,
-        files=tuple(_count_rows(report) for report in reports),
+        files=(
+            *(_count_rows(report, split) for split, of_split in reports.items() for report in of_split),
+            *(_count_rows(report, "") for report in side_reports),
+        ),
         splits=tuple(_check_split(card, split) for split in normal),
         overlaps=tuple(
             SplitOverlap(first=first.name, second=second.name, is_part=True) if is_part else _overlap(first, second)
@@ -103,20 +108,21 @@ def check_dataset(
     return replace(check, findings=make_findings(card, check))
 
 
-def find_recurring(first: Sequence[Example], second: Sequence[Example]) -> list[int]:
+def find_recurring(first: Iterable[str], second: Iterable[str]) -> list[int]:
     """Return the positions in ``second`` of the texts that also occur in ``first``, by their normal form.
 
     Edge cases:
         A text whose normal form is empty recurs nowhere.
     """
-    known = {normalise_text(example.text) for example in first} - {""}
-    return [position for position, example in enumerate(second) if normalise_text(example.text) in known]
+    known = {normalise_text(text) for text in first} - {""}
+    return [position for position, text in enumerate(second) if normalise_text(text) in known]
 
 
-def _count_rows(report: ReadReport) -> RowCounts:
+def _count_rows(report: ReadReport, split: str) -> RowCounts:
     # The details of a rejection may quote the row, and its path names this machine's folders: neither is kept.
     return RowCounts(
         file=Path(report.path).name,
+        split=split,
         n_read=report.n_read,
         n_accepted=report.n_accepted,
         n_rejected=report.n_rejected,

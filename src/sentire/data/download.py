@@ -15,6 +15,7 @@ from sentire._version import __version__
 from sentire.core.errors import FetchError, quote
 
 _CHUNK_BYTES = 1 << 16
+_MOST_LENGTH_DIGITS = 18
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -195,7 +196,7 @@ def _is_plain_loopback(url: str) -> bool:
 def _parse_length(text: str | None, url: str) -> int | None:
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit()):
+    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_LENGTH_DIGITS):
         raise FetchError(expected="a Content-Length that is a number", got=quote(text), where=url)
     return int(text)
 

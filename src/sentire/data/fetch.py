@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO, Literal
 
-from sentire.core.errors import DataError, FetchError, OutputError, describe, quote
+from sentire.core.errors import DataError, FetchError, OutputError, UsageError, describe, quote
 from sentire.data.archives import stream_member
 from sentire.data.cards import DatasetCard, RemoteFile
 from sentire.data.download import DownloadLimits, OpenUrl, open_https, stream_download
@@ -98,6 +98,7 @@ def fetch_dataset(
         on_progress: Called with every piece that arrives.
 
     Raises:
+        UsageError: The card names no file and no way to get one: data of your own are read where they are.
         FetchError: A file could not be fetched, is not what the card says, or has no address. The message lists every
             file that is still missing, where to put it, and where to find it.
         DataError: A file that is there cannot be read.
@@ -107,6 +108,12 @@ def fetch_dataset(
         Where the card knows no hash, a download is accepted if the server says how long it is and all of it comes; the
         report then says that it is not verified. A folder that the card names has to be put there by hand.
     """
+    if not card.files and not card.optional_files and not card.access:
+        raise UsageError(
+            expected="a corpus with files to fetch",
+            got=f"{quote(card.name)}, whose card names none",
+            hint="data of your own are not fetched: they are read from where their description says",
+        )
     limits = limits or DownloadLimits()
     root = root.absolute()
     files = (*card.files, *(card.optional_files if with_optional else ()))

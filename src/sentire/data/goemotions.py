@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from sentire.core.errors import quote
 from sentire.core.labels import GOEMOTIONS
 from sentire.core.records import Example
 from sentire.data.cards import DatasetCard, RemoteFile
@@ -11,6 +12,7 @@ from sentire.data.root import find_corpus_file
 from sentire.storage.rows import read_rows
 
 _URL = "https://raw.githubusercontent.com/google-research/google-research/master/goemotions/data"
+_COLUMN_OF = {str(column): column for column in range(len(GOEMOTIONS))}
 
 CITATION = (
     "Demszky, Movshovitz-Attias, Ko, Cowen, Nemade, Ravi 2020, "
@@ -60,18 +62,14 @@ def iter_records(root: Path, split: str, reading: Reading) -> Iterator[Example]:
     report = reading.report(path)
     for row in read_rows(path, report, file_format="tsv", columns=("text", "label_ids", "id")):
         text, label_ids, comment = (str(row.fields[column]) for column in ("text", "label_ids", "id"))
-        unknown = [one for one in label_ids.split(",") if not _is_label_id(one)]
+        unknown = [one for one in label_ids.split(",") if one not in _COLUMN_OF]
         if not text.strip():
             report.reject(row.number, "empty text")
         elif not comment.strip():
             report.reject(row.number, "no comment id")
         elif unknown:
-            report.reject(row.number, "unknown label id", f"{unknown[0]!r}, expected 0 to {len(GOEMOTIONS) - 1}")
+            report.reject(row.number, "unknown label id", f"{quote(unknown[0])}, expected 0 to {len(GOEMOTIONS) - 1}")
         else:
-            columns = sorted({int(one) for one in label_ids.split(",")})
+            columns = sorted({_COLUMN_OF[one] for one in label_ids.split(",")})
             yield Example(id=comment, text=text, labels=tuple(GOEMOTIONS.labels[column] for column in columns))
     report.finish()
-
-
-def _is_label_id(text: str) -> bool:
-    return text.isascii() and text.isdigit() and int(text) < len(GOEMOTIONS)

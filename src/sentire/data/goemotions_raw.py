@@ -68,10 +68,12 @@ def iter_records(root: Path, split: str, reading: Reading) -> Iterator[Example]:
             _add_row(comments, number, dict(zip(_COLUMNS, cells, strict=True)), report)
         report.finish()
     for comment, known in comments.items():
+        agreed = _agreed(known.annotations)
         yield Example(
             id=comment,
             text=known.text,
-            labels=_agreed(known.annotations),
+            labels=agreed,
+            is_labelled=bool(agreed),
             annotations=tuple(known.annotations),
             notes={"subreddit": known.subreddit},
         )

@@ -17,7 +17,6 @@ from sentire.storage.lines import iterate_lines, read_lines
 from sentire.storage.report import ReadReport
 
 _RELEASE = "iemocap/IEMOCAP_full_release"
-_INVENTED = "iemocap_fixture_invented/IEMOCAP_full_release"
 
 _TURN = r"(?P<dialogue>Ses\d\d[FM]_\w+)_(?P<speaker>[FM])(?P<number>\d{3})"
 _TURN_ID = re.compile(_TURN)
@@ -161,9 +160,8 @@ class Turn:
 def iter_turns(root: Path, split: str, reading: Reading) -> Iterator[Turn]:
     """Stream every judged turn of a split, those without a usable class too.
 
-    The release is looked for in the folder ``iemocap`` of the data root, and where that is not there, in
-    ``iemocap_fixture_invented``, which holds invented dialogues in the same layout. Sessions that are not there
-    are left out; at least one must be there.
+    The release is looked for in the folder ``iemocap`` of the data root. Sessions that are not there are left out; at
+    least one must be there.
     """
     for turn, _ in _iter_judged(root, split, reading, IEMOCAP_6_CARD):
         yield turn
@@ -217,8 +215,6 @@ def _translate(annotation: Annotation, label_of: Mapping[str, str]) -> Annotatio
 
 def _iter_judged(root: Path, split: str, reading: Reading, card: DatasetCard) -> Iterator[tuple[Turn, ReadReport]]:
     release = root / _RELEASE
-    if not release.exists() and (root / _INVENTED).exists():
-        release = root / _INVENTED
     folders = [release / f"Session{number}" / "dialog" for number in SESSIONS[split]]
     if not any(folder.is_dir() for folder in folders):
         find_corpus_file(root, f"{_RELEASE}/Session{SESSIONS[split][0]}/dialog", card)

@@ -44,23 +44,31 @@ def inspect_dataset(
     """
     wanted = tuple(splits) or ((WHOLE,) if WHOLE in dataset.card.splits else dataset.card.splits)
     examples: dict[str, list[Example]] = {}
-    reports: list[Sequence[ReadReport]] = []
+    reports: dict[str, Sequence[ReadReport]] = {}
+    side_reports: list[ReadReport] = []
     for number, split in enumerate(wanted):
         on_progress(number, len(wanted) + 1, f"reading {dataset.name}:{split}")
         reading = Reading(is_strict=is_strict)
         examples[split] = dataset.read_split(split, root=root, reading=reading)
-        reports.append(reading.reports)
+        reports[split] = reading.example_reports
+        side_reports += reading.side_reports
     on_progress(len(wanted), len(wanted) + 1, "looking for duplicates and conflicts")
-    return check_dataset(dataset.card, examples, _distinct_reports(reports), with_near_duplicates=with_near_duplicates)
+    return check_dataset(
+        dataset.card,
+        examples,
+        reports,
+        side_reports=_distinct_reports(side_reports),
+        with_near_duplicates=with_near_duplicates,
+    )
 
 
-def _distinct_reports(by_split: Iterable[Sequence[ReadReport]]) -> list[ReadReport]:
-    """Return the reports without those that count the same rows again.
+def _distinct_reports(reports: Iterable[ReadReport]) -> list[ReadReport]:
+    """Return the reports of side files without those that count the same rows again.
 
-    A file that stands beside the examples is read again, and alike, for every split.
+    A file that stands beside the examples is read again, and alike, for every split. Files of examples are not: the
+    splits that share one (EmoBank) may have as many rows each, and all of them count.
     """
     distinct: dict[tuple[str, int, int], ReadReport] = {}
-    for reports in by_split:
-        for report in reports:
-            distinct.setdefault((report.path, report.n_read, report.n_rejected), report)
+    for report in reports:
+        distinct.setdefault((report.path, report.n_read, report.n_rejected), report)
     return list(distinct.values())

@@ -1,8 +1,10 @@
 """MELD: lines of a television series, in dialogues, with emotion and sentiment."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from sentire.core.errors import quote
 from sentire.core.labels import MELD
 from sentire.core.records import Example
 from sentire.data.cards import DatasetCard, RemoteFile
@@ -11,6 +13,7 @@ from sentire.data.root import find_corpus_file
 
 _URL = "https://raw.githubusercontent.com/declare-lab/MELD/master/data/MELD"
 _COLUMNS = ("Utterance", "Speaker", "Emotion", "Sentiment", "Dialogue_ID", "Utterance_ID")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _CURLY_QUOTES = str.maketrans({"\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'})
 
 CARD = DatasetCard(
@@ -67,8 +70,8 @@ def iter_records(root: Path, split: str, reading: Reading) -> Iterator[Example]:
         text, speaker, label, sentiment, dialogue_id, turn_id = (
             cell.translate(_CURLY_QUOTES).strip() for cell in cells
         )
-        if not dialogue_id.isdecimal() or not turn_id.isdecimal():
-            report.reject(number, "dialogue or turn without a number", f"{dialogue_id!r}, {turn_id!r}")
+        if not _NUMBER.fullmatch(dialogue_id) or not _NUMBER.fullmatch(turn_id):
+            report.reject(number, "dialogue or turn without a number", f"{quote(dialogue_id)}, {quote(turn_id)}")
             continue
         place = (int(dialogue_id), int(turn_id))
         if place <= (dialogue, last_turn):

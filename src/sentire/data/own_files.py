@@ -1,5 +1,6 @@
 """Your own data: a TOML file says which files, which columns and which labels, and gives a data set."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -8,7 +9,7 @@ from typing import Literal
 
 from sentire.core.affect import AffectScale, load_affect_scale
 from sentire.core.config import config, fingerprint, read_config
-from sentire.core.errors import ConfigError, did_you_mean, quote
+from sentire.core.errors import ConfigError, did_you_mean, list_names, quote
 from sentire.core.labels import LABEL_SPACES, LabelSpace, Task, load_label_space, make_label_space
 from sentire.core.records import Example
 from sentire.data.cards import DatasetCard, WeightsMayShip
@@ -17,6 +18,9 @@ from sentire.data.hub import iter_hub_rows
 from sentire.data.reading import Reading, parse_number
 from sentire.storage.report import ReadReport
 from sentire.storage.rows import Row, check_columns, read_rows
+
+OWN_HINT = "look at the first rejections: do columns, labels and scores of the description fit the file?"
+"""What to do when too many rows of your own data were rejected."""
 
 
 @config
@@ -61,8 +65,9 @@ class ColumnsSection:
     Attributes:
         text: The text.
         context: What was said before it: a text, or in JSONL and Parquet a list of turns, oldest first.
-        id: Of the example; the number of the row where it is not given.
-        group: What must stay on one side of a split.
+        id: Of the example, a text or an integer in every row; where no column is named, the number of the row. A
+            number with a fraction part, even 7.0, is no id: what wrote it has lost what the id was.
+        group: What must stay on one side of a split, a text or an integer in every row.
         labels: One column with all labels: text, or in JSONL and Parquet a list.
         label_separator: Between the labels of a text cell.
         label_columns: One column a label instead, with 0 or 1, named as the labels are.
@@ -137,6 +142,20 @@ def _make_space(settings: DatasetFile, path: Path) -> LabelSpace | None:
     if section.label_space:
         return load_label_space(section.label_space)
     if section.labels:
+        repeated = [label for label, count in Counter(section.labels).items() if count > 1]
+        if repeated:
+            raise ConfigError(
+                expected="different labels",
+                got=f"{list_names(repeated)} more than once",
+                where=f"dataset.labels in {path}",
+            )
+        if section.neutral and section.neutral not in section.labels:
+            raise ConfigError(
+                expected="one of the labels",
+                got=quote(section.neutral),
+                where=f"dataset.neutral in {path}",
+                hint=did_you_mean(section.neutral, section.labels),
+            )
         if section.name in LABEL_SPACES:
             raise ConfigError(
                 expected="another name, since your own labels are a label space of that name",
@@ -190,13 +209,13 @@ def _iter_records(
     if section.source == "huggingface":
         local = folder / section.path
         path = str(local) if local.is_dir() else section.path
-        report = reading.report(Path(f"{path}:{settings.splits[split]}"))
+        report = reading.report(Path(f"{path}:{settings.splits[split]}"), hint=OWN_HINT)
         rows = iter_hub_rows(
             path, split=settings.splits[split], report=report, revision=section.revision, subset=section.subset
         )
     else:
         file = folder / settings.splits[split]
-        report = reading.report(file)
+        report = reading.report(file, hint=OWN_HINT)
         rows = read_rows(file, report, encoding=section.encoding)
     yield from _iter_examples(rows, report, settings.columns, card)
     report.finish()
@@ -245,17 +264,22 @@ def _make_example(row: Row, columns: ColumnsSection, card: DatasetCard) -> Examp
     scores = _parse_scores(cells, columns.scores, card.affect_scale)
     if isinstance(scores, _Refusal):
         return scores
-    identity = _parse_name(cells.get(columns.id)) if columns.id else ""
-    group = _parse_name(cells.get(columns.group)) if columns.group else ""
-    if columns.group and not group:
-        return _Refusal("no group", columns.group)
-    return Example(
-        id=identity or str(row.number), text=text, context=context, labels=labels, scores=scores, group=group
-    )
+    identity = _parse_name(cells, columns.id, "id") if columns.id else str(row.number)
+    if isinstance(identity, _Refusal):
+        return identity
+    group = _parse_name(cells, columns.group, "group") if columns.group else ""
+    if isinstance(group, _Refusal):
+        return group
+    return Example(id=identity, text=text, context=context, labels=labels, scores=scores, group=group)
 
 
-def _parse_name(cell: object) -> str:
-    return str(cell).strip() if isinstance(cell, str | int) and not isinstance(cell, bool) else ""
+def _parse_name(cells: Mapping[str, object], column: str, kind: str) -> str | _Refusal:
+    cell = cells.get(column)
+    if cell is None or (isinstance(cell, str) and not cell.strip()):
+        return _Refusal(f"no {kind}", column)
+    if isinstance(cell, bool) or not isinstance(cell, str | int):
+        return _Refusal(f"{kind} that is neither a text nor an integer", f"{column}: {quote(cell)}")
+    return str(cell).strip()
 
 
 def _parse_context(cell: object) -> tuple[str, ...] | _Refusal:

@@ -10,7 +10,6 @@ from sentire.core.affect import VAD_1_5, VAD_DIMENSIONS, AffectScale
 from sentire.core.errors import DataError, ShapeError
 from sentire.evaluate.measures import REGRESSION_METRICS, Resampling, name_regression_metric
 from sentire.evaluate.result import (
-    PROBA_DIGITS,
     DataFacts,
     EvaluationResult,
     EvaluationSettings,
@@ -146,5 +145,5 @@ def _make_rows(ids: Sequence[str], predicted: FloatArray, targets: FloatArray) -
     return ScoreRows(
         ids=tuple(ids),
         targets=tuple(tuple(row) for row in targets.tolist()),
-        predictions=tuple(tuple(row) for row in np.round(predicted, PROBA_DIGITS).tolist()),
+        predictions=tuple(tuple(row) for row in predicted.tolist()),
     )

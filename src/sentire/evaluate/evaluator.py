@@ -10,12 +10,11 @@ from sentire._version import __version__
 from sentire.core.errors import DataError, LabelError, ShapeError, quote
 from sentire.core.label_maps import LabelMap
 from sentire.core.labels import LabelSpace
-from sentire.core.normalise import normalise_text
 from sentire.core.protocols import Context, Predictor
 from sentire.core.records import Example
+from sentire.data.checks import find_recurring
 from sentire.evaluate.measures import ClassificationAnswers, Resampling, gather_averages, gather_labels
 from sentire.evaluate.result import (
-    PROBA_DIGITS,
     DataFacts,
     EvaluationResult,
     EvaluationSettings,
@@ -23,6 +22,7 @@ from sentire.evaluate.result import (
     ModelFacts,
     WithoutLeaked,
     describe_machine,
+    shorten,
 )
 from sentire.metrics.bootstrap import DEFAULT_CONFIDENCE, DEFAULT_RESAMPLES
 from sentire.metrics.classification import count_support
@@ -30,7 +30,7 @@ from sentire.metrics.inputs import check_proba
 from sentire.runtime.decisions import project_answers
 
 MODEL_CUT_OFFS = "cut-offs of the model"
-LARGEST_PROBA = "largest projected probability"
+LIKELIEST_LABEL = "likeliest label"
 
 
 def evaluate_classifier(
@@ -47,6 +47,8 @@ def evaluate_classifier(
     confidence: float = DEFAULT_CONFIDENCE,
     keep_rows: bool = True,
     protocol: str = MODEL_CUT_OFFS,
+    n_rejected: int = 0,
+    cautions: Sequence[str] = (),
 ) -> EvaluationResult:
     """Ask a model about every example and measure its answers against the labels.
 
@@ -58,8 +60,9 @@ def evaluate_classifier(
 
     Args:
         predictor: The model.
-        examples: With unique ids. Those without a label that can be measured are counted, not measured: in a
-            single-label space that is also an example for which the map gives several.
+        examples: With unique ids. In a multi-label space an example without labels is measured: every label given
+            to it is wrong. Counted and not measured are examples that nobody labelled, those of which no label can be
+            mapped, and in a single-label space those that have not exactly one.
         data_name: Name of the corpus, for the result.
         data_revision: Revision of the corpus, for the result.
         split: Name of the split, for the result.
@@ -71,6 +74,8 @@ def evaluate_classifier(
         confidence: Of the intervals.
         keep_rows: Whether the result holds the answers; two results can be compared only if they do.
         protocol: How the model's cut-offs were chosen, in words.
+        n_rejected: Rows that could not be read as examples, for the result.
+        cautions: Reasons to read the figures with care, for the result.
 
     Returns:
         The result; write it with ``result.write_result``.
@@ -115,12 +120,14 @@ def evaluate_classifier(
             label_map=None if label_map is None else label_map.id,
             labels=view.labels,
             n_undefined_labels=int(((support == 0) | (support == len(scored))).sum()),
+            n_rejected=n_rejected,
+            cautions=tuple(cautions),
         ),
         settings=EvaluationSettings(
             seed=seed,
             n_resamples=n_resamples,
             confidence=confidence,
-            protocol=LARGEST_PROBA if view.is_argmax else protocol,
+            protocol=LIKELIEST_LABEL if view.is_argmax else protocol,
         ),
         sentire_version=__version__,
         machine=describe_machine(),
@@ -185,7 +192,7 @@ class _View:
 
     @property
     def is_argmax(self) -> bool:
-        return self.projects_answers and self.space.task == "single-label"
+        return self.space.task == "single-label"
 
     def name_projected_thresholds(self) -> dict[str, float]:
         if self.projected_thresholds is None or self.is_argmax:
@@ -194,6 +201,8 @@ class _View:
 
     def encode(self, example: Example) -> NDArray[np.bool_] | None:
         """Return the example's truths by measured label, or None where it has no label that can be measured."""
+        if not example.is_labelled:
+            return None
         where = f"example {example.id}"
         carried = np.zeros((1, len(self.data_space)), dtype=np.bool_)
         for label in example.labels:
@@ -207,9 +216,10 @@ class _View:
         if self.label_map is not None and not self.projects_answers:
             carried = self.label_map.project_indicator(carried)
         row: NDArray[np.bool_] = carried[0, self.columns]
-        n_labels = int(row.sum())
-        is_usable = n_labels == 1 if self.space.task == "single-label" else n_labels > 0
-        return row if is_usable else None
+        if self.space.task == "single-label":
+            return row if row.sum() == 1 else None
+        # No label at all is a truth like any other; labels of which none can be measured are no truth.
+        return row if row.any() or not example.labels else None
 
     def see(
         self, proba: NDArray[np.float64], decisions: NDArray[np.bool_]
@@ -255,14 +265,14 @@ def _ask(
     # Before any projection, which could turn a wrong probability into a plausible one.
     checked_decisions, checked_proba = check_proba(decisions, proba)
     projected, decided = view.see(checked_proba, checked_decisions)
-    return ClassificationAnswers(targets=targets, decisions=decided, proba=projected)
+    return ClassificationAnswers(targets=targets, decisions=decided, proba=shorten(projected))
 
 
 def _measure_unseen(
     examples: Sequence[Example], train_texts: Iterable[str], answers: ClassificationAnswers, resampling: Resampling
 ) -> WithoutLeaked:
-    known = {normalise_text(text) for text in train_texts}
-    is_unseen = np.array([normalise_text(example.text) not in known for example in examples])
+    is_unseen = np.ones(len(examples), dtype=np.bool_)
+    is_unseen[find_recurring(train_texts, (example.text for example in examples))] = False
     n = int(is_unseen.sum())
     metrics = (
         gather_averages(answers.select(is_unseen).measure(resampling, purpose="bootstrap without leaked"), n=n)
@@ -273,6 +283,8 @@ def _measure_unseen(
 
 
 def _name_thresholds(predictor: Predictor) -> dict[str, float]:
+    if predictor.label_space.task == "single-label":
+        return {}
     thresholds = np.asarray(predictor.thresholds, dtype=np.float64)
     if thresholds.shape != (len(predictor.label_space),):
         raise ShapeError(
@@ -288,7 +300,7 @@ def _make_rows(examples: Sequence[Example], answers: ClassificationAnswers) -> L
         ids=tuple(example.id for example in examples),
         targets=_positions(answers.targets),
         predictions=_positions(answers.decisions),
-        proba=tuple(tuple(row) for row in np.round(answers.proba, PROBA_DIGITS).tolist()),
+        proba=tuple(tuple(row) for row in answers.proba.tolist()),
     )
 
 

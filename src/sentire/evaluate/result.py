@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import orjson
+from numpy.typing import NDArray
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
@@ -20,7 +21,6 @@ from sentire.storage.atomic import write_bytes
 
 RESULT_FORMAT = "sentire-result"
 RESULT_VERSION = 1
-PROBA_DIGITS = 5
 
 ResultTask = Literal["multi-label", "single-label", "affect"]
 
@@ -54,6 +54,8 @@ class DataFacts:
         split: Of the corpus.
         n: Examples that were measured.
         n_unscored: Examples that were left out because they carry no label that can be measured.
+        n_rejected: Rows of the data that could not be read as examples.
+        cautions: Reasons to read the figures with care, such as that the model was trained on this very split.
         label_space: Id of the label space (or affect scale) of the figures.
         label_map: Id of the map that was applied to the targets or to the answers; None where none was needed.
         labels: The measured labels (or dimensions), in the order of the columns that rows refer to.
@@ -70,6 +72,8 @@ class DataFacts:
     label_map: str | None
     labels: tuple[str, ...]
     n_undefined_labels: int = 0
+    n_rejected: int = 0
+    cautions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -112,7 +116,7 @@ class LabelRows:
         ids: Of the examples, unique.
         targets: Columns of the true labels of each example.
         predictions: Columns of the decided labels of each example.
-        proba: Probabilities of all labels of each example, rounded to 5 digits.
+        proba: Probabilities of all labels of each example, as the shortest decimals that tell one float32 from another.
     """
 
     ids: tuple[str, ...]
@@ -185,6 +189,15 @@ class EvaluationResult:
             positions = (position for row in (*self.rows.targets, *self.rows.predictions) for position in row)
             if any(not 0 <= position < n_labels for position in positions):
                 raise ValueError(f"a row names a column outside 0 to {n_labels - 1}")
+
+
+def shorten(numbers: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Round numbers to float32 and write each with no more digits than tell it from its neighbours.
+
+    What a result measures are these numbers, so that every figure can be had again, exactly, from its rows.
+    """
+    shortest = numbers.astype(np.float32).astype(str)
+    return shortest.astype(np.float64)
 
 
 def describe_machine() -> dict[str, str]:

@@ -1,5 +1,6 @@
 """The evaluation of a loaded model on a named split: data, label map and leak search are found by themselves."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -7,6 +8,8 @@ from sentire.core.errors import DataError, LabelError, SentireError
 from sentire.core.label_maps import LABEL_MAPS, LabelMap, load_label_map
 from sentire.core.labels import LabelSpace, load_label_space
 from sentire.core.progress import OnProgress, stay_quiet
+from sentire.core.records import Example
+from sentire.data.dataset import Dataset
 from sentire.data.reading import Reading
 from sentire.data.registry import parse_split_name
 from sentire.evaluate.evaluator import evaluate_classifier
@@ -53,12 +56,13 @@ def evaluate_model(
     if space is None:
         raise DataError(expected="a data set with emotion labels", got=f"{dataset.name}, which has none", where=data)
     on_progress(0, 3, f"reading {data}")
-    examples = dataset.read_split(split, root=data_root, reading=Reading())
+    reading = Reading()
+    examples = dataset.read_split(split, root=data_root, reading=reading)
     if label_space and load_label_space(label_space) != space:
         to_wanted = load_label_map(space.name, label_space)
         space = to_wanted.target
-        examples = [replace(example, labels=to_wanted.map_labels(example.labels)) for example in examples]
-    train_texts = _read_train_texts(model, data, data_root)
+        examples = [_map_example(example, to_wanted) for example in examples]
+    train_texts, cautions = _look_at_training(model, dataset, split, data_root)
     on_progress(1, 3, f"asking {model.name} and measuring")
     result = evaluate_classifier(
         model,
@@ -72,6 +76,8 @@ def evaluate_model(
         n_resamples=n_resamples,
         keep_rows=keep_rows,
         protocol=model.config.threshold_method,
+        n_rejected=reading.n_rejected,
+        cautions=cautions,
     )
     on_progress(3, 3, "done")
     return result
@@ -100,13 +106,41 @@ def _describe(space: LabelSpace) -> tuple[object, ...]:
     return space.id, space.labels, space.task, space.neutral
 
 
-def _read_train_texts(model: Model, data: str, data_root: Path | None) -> list[str] | None:
-    trained_on = model.config.training.get("recipe", {}).get("data", {}).get("train")
-    if not isinstance(trained_on, str) or trained_on == data:
-        return None
-    try:
-        dataset, split = parse_split_name(trained_on)
-        return [example.text for example in dataset.iter_split(split, root=data_root)]
-    except SentireError:
-        # The training data may be somebody else's; then there is no second set of figures, and the result says so.
-        return None
+def _map_example(example: Example, label_map: LabelMap) -> Example:
+    mapped = label_map.map_labels(example.labels)
+    # Labels that lead nowhere say nothing of the wanted space; no labels say that none holds.
+    return replace(example, labels=mapped, is_labelled=example.is_labelled and bool(mapped or not example.labels))
+
+
+def _look_at_training(
+    model: Model, dataset: Dataset, split: str, data_root: Path | None
+) -> tuple[list[str] | None, list[str]]:
+    """Return the texts that the model was trained on, where they can be read, and reasons for caution."""
+    data = _named_data(model)
+    cautions = []
+    train_texts = None
+    for role, consequence in (
+        ("train", "the model was trained on this very split"),
+        ("dev", "cut-offs and calibration were chosen on this very split"),
+    ):
+        name = data.get(role)
+        if not isinstance(name, str):
+            continue
+        try:
+            seen, seen_split = parse_split_name(name)
+            if (seen.name, seen.card.revision, seen_split) == (dataset.name, dataset.card.revision, split):
+                cautions.append(consequence)
+            elif role == "train":
+                train_texts = [example.text for example in seen.iter_split(seen_split, root=data_root)]
+        except SentireError:
+            # Why not would name folders of this machine, and a result may be given away.
+            cautions.append(f"the model's {role} split, {name}, cannot be read here")
+    if train_texts is None:
+        cautions.append("texts that also occur in the training data were not looked for")
+    return train_texts, cautions
+
+
+def _named_data(model: Model) -> Mapping[str, object]:
+    recipe = model.config.training.get("recipe")
+    data = recipe.get("data") if isinstance(recipe, Mapping) else None
+    return data if isinstance(data, Mapping) else {}

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from sentire.core.errors import ArtifactError, UnknownNameError, quote
+from sentire.core.errors import ArtifactError, UnknownNameError, UsageError, quote
 from sentire.runtime.model_folder import read_model_manifest
 from sentire.runtime.tfidf_model import KIND as TFIDF_KIND
 from sentire.runtime.tfidf_model import TfidfModel, read_tfidf_model
@@ -32,6 +32,7 @@ def load(name_or_path: str | Path = "default") -> Model:
         ``model.predict(texts)`` decisions, ``model.label_space`` the labels of the columns.
 
     Raises:
+        UsageError: It is neither a name nor a path.
         UnknownNameError: There is no such model and no such folder.
         ArtifactError: The model is damaged, or of a kind or version that this version of Sentire does not know.
 
@@ -40,6 +41,11 @@ def load(name_or_path: str | Path = "default") -> Model:
         >>> model.predict_proba(["Thank you so much!"]).shape
         (1, 28)
     """
+    if not isinstance(name_or_path, str | Path):
+        raise UsageError(
+            expected="the name of a model or the folder of a trained one",
+            got=f"{type(name_or_path).__name__} {quote(name_or_path)}",
+        )
     if isinstance(name_or_path, str) and name_or_path in EMBEDDED_MODELS:
         folder = Path(str(files("sentire"))) / "assets" / EMBEDDED_MODELS[name_or_path]
     else:
@@ -60,5 +66,5 @@ def _unknown(name: str, folder: Path) -> UnknownNameError:
     error = UnknownNameError.among("model", name, EMBEDDED_MODELS)
     got = f"the file {name}" if os.path.isfile(folder) else quote(name)  # noqa: PTH113
     return UnknownNameError(
-        expected=f"{error.expected} or the folder of a trained model", got=got, where="--model", hint=error.hint
+        expected=f"{error.expected} or the folder of a trained model", got=got, hint=error.hint
     )

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from sentire.core.errors import ArtifactError, OutputError, SentireError, ShapeError, describe, quote
 from sentire.core.labels import LABEL_SPACES, LabelSpace, load_label_space
-from sentire.storage.atomic import make_directory, write_bytes, write_json
+from sentire.storage.atomic import write_bytes, write_json
+from sentire.storage.folders import open_folder
 from sentire.storage.manifest import MANIFEST_NAME, read_manifest, write_manifest
 
 MODEL_FORMAT = "sentire-model"
@@ -19,6 +20,9 @@ MODEL_FORMAT_VERSION = 1
 
 CONFIG_NAME = "config.json"
 CARD_NAME = "README.md"
+
+LEFTOVERS = frozenset({"search.partial.json", "training.json"})
+"""What a training that was stopped before its model was written may have left in its folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,41 +63,68 @@ def write_model_folder(
     files: Mapping[str, bytes],
     card: str,
 ) -> str:
-    """Write a model's files and, last, its manifest; return the fingerprint of the contents.
+    """Write a model as a folder that appears whole or not at all; return the fingerprint of the contents.
 
-    A folder without a manifest, or with one that does not match, is no model: an interrupted write is noticed.
+    Raises:
+        OutputError: The folder cannot be written, or holds files that are no model's.
     """
-    make_directory(folder)
-    _remove_manifest(folder / MANIFEST_NAME)
+    check_model_folder(folder)
     space = config.label_space
-    write_json(
-        folder / CONFIG_NAME,
-        {
-            "model_type": kind,
-            "name": config.name,
-            "problem_type": f"{space.task.replace('-', '_')}_classification",
-            "label_space": {"name": space.name, "version": space.version, "task": space.task, "neutral": space.neutral},
-            "id2label": {str(column): label for column, label in enumerate(space.labels)},
-            "threshold_method": config.threshold_method,
-            "thresholds": dict(zip(space.labels, config.thresholds.tolist(), strict=True)),
-            "projected_thresholds": {
-                name: dict(zip(LABEL_SPACES[name].labels, cutoffs.tolist(), strict=True))
-                for name, cutoffs in config.projected_thresholds.items()
+    with open_folder(folder) as staged:
+        write_json(
+            staged / CONFIG_NAME,
+            {
+                "model_type": kind,
+                "name": config.name,
+                "problem_type": f"{space.task.replace('-', '_')}_classification",
+                "label_space": {
+                    "name": space.name,
+                    "version": space.version,
+                    "task": space.task,
+                    "neutral": space.neutral,
+                },
+                "id2label": {str(column): label for column, label in enumerate(space.labels)},
+                "threshold_method": config.threshold_method,
+                "thresholds": dict(zip(space.labels, config.thresholds.tolist(), strict=True)),
+                "projected_thresholds": {
+                    name: dict(zip(LABEL_SPACES[name].labels, cutoffs.tolist(), strict=True))
+                    for name, cutoffs in config.projected_thresholds.items()
+                },
+                **facts,
+                "training": config.training,
             },
-            **facts,
-            "training": config.training,
-        },
-    )
-    write_bytes(folder / CARD_NAME, card.encode())
-    for name, content in files.items():
-        write_bytes(folder / name, content)
-    return write_manifest(
-        folder,
-        [CONFIG_NAME, CARD_NAME, *files],
-        file_format=MODEL_FORMAT,
-        version=MODEL_FORMAT_VERSION,
-        facts={"kind": kind, "name": config.name, "label_space": space.id},
-    )
+        )
+        write_bytes(staged / CARD_NAME, card.encode())
+        for name, content in files.items():
+            write_bytes(staged / name, content)
+        return write_manifest(
+            staged,
+            [CONFIG_NAME, CARD_NAME, *files],
+            file_format=MODEL_FORMAT,
+            version=MODEL_FORMAT_VERSION,
+            facts={"kind": kind, "name": config.name, "label_space": space.id},
+        )
+
+
+def check_model_folder(folder: Path) -> None:
+    """Make sure that a model may be written there: nothing stands there yet, or an earlier model, or our own leftovers.
+
+    Raises:
+        OutputError: The folder holds files of somebody else, which a model's would replace or join.
+    """
+    if not folder.exists() or (folder / MANIFEST_NAME).is_file():
+        return
+    try:
+        foreign = sorted(entry.name for entry in folder.iterdir() if entry.name not in LEFTOVERS)
+    except OSError as error:
+        raise OutputError(expected="a folder for the model", got=describe(error), where=str(folder)) from error
+    if foreign:
+        raise OutputError(
+            expected="an empty folder, or one that holds a model",
+            got=f"a folder with {quote(foreign[0])}{f' and {len(foreign) - 1} more' if foreign[1:] else ''}",
+            where=str(folder),
+            hint="choose another folder",
+        )
 
 
 def read_model_manifest(folder: Path) -> dict[str, Any]:
@@ -124,8 +155,10 @@ def read_config_file(folder: Path) -> tuple[ModelConfig, dict[str, Any]]:
                 name: _parse_cutoffs(cutoffs, load_label_space(name))
                 for name, cutoffs in data["projected_thresholds"].items()
             },
-            training=data["training"],
+            training=dict(data["training"]),
         )
+        if not isinstance(data["name"], str):
+            raise TypeError("the name is no text")
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(expected="a complete model configuration", got=repr(error), where=str(path)) from error
     except ArtifactError as error:
@@ -134,13 +167,6 @@ def read_config_file(folder: Path) -> tuple[ModelConfig, dict[str, Any]]:
     except SentireError as error:
         raise ArtifactError(expected="a sound model configuration", got=str(error), where=str(path)) from error
     return config, data
-
-
-def _remove_manifest(path: Path) -> None:
-    try:
-        path.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(expected="a place that can be written", got=describe(error), where=str(path)) from error
 
 
 def _parse_label_space(data: Mapping[str, Any]) -> LabelSpace:

@@ -1,7 +1,8 @@
 """Texts as the runtime takes them: bounded, free of what no encoding can write, and flagged where cut."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from sentire.core.errors import DataError, UsageError, quote
 from sentire.core.protocols import Context
@@ -27,25 +28,49 @@ def prepare_text(text: object, *, where: str = "") -> str:
     return clipped if clipped.isascii() and "\x00" not in clipped else _UNWRITABLE.sub("\ufffd", clipped)
 
 
-def prepare_texts(texts: Sequence[str]) -> list[str]:
-    """Prepare a sequence of texts.
+def list_texts(texts: Iterable[str]) -> list[str]:
+    """Take any iterable of texts that has an order, such as a list, an array or a generator.
+
+    Raises:
+        DataError: It is one string, or no such iterable. A set has no order, and a mapping is more than its keys.
+    """
+    listed, got = _list_ordered(texts)
+    if listed is None:
+        hint = "put it in a list: [text]" if isinstance(texts, str) else ""
+        raise DataError(expected="a sequence of texts", got=got, where="texts", hint=hint)
+    return listed
+
+
+def prepare_texts(texts: Iterable[str]) -> list[str]:
+    """Prepare any iterable of texts that has an order.
 
     Raises:
         DataError: A single string was given instead of a sequence, or an element is not a string.
     """
-    if isinstance(texts, str):
-        raise DataError(
-            expected="a sequence of texts", got="one string", where="texts", hint="put it in a list: [text]"
-        )
-    return [prepare_text(text, where=f"texts[{position}]") for position, text in enumerate(texts)]
+    return [prepare_text(text, where=f"texts[{position}]") for position, text in enumerate(list_texts(texts))]
 
 
-def check_context(context: Sequence[Context] | None, n_texts: int) -> None:
-    """Make sure that there is one context, possibly None, for each text.
+def check_context(context: Iterable[Context] | None, n_texts: int) -> list[Context] | None:
+    """Make sure that there is one context, possibly None, for each text, and return them as a list.
 
     Raises:
-        UsageError: The lengths differ.
+        UsageError: They are no iterable that has an order, or not as many as the texts.
     """
-    if context is not None and (isinstance(context, str) or len(context) != n_texts):
-        got = "one string" if isinstance(context, str) else f"{len(context)} contexts"
+    if context is None:
+        return None
+    listed, got = _list_ordered(context)
+    if listed is None or len(listed) != n_texts:
+        got = got or f"{len(listed or ())} contexts"
         raise UsageError(expected=f"{n_texts} contexts, one a text", got=got, where="context")
+    return listed
+
+
+def _list_ordered(given: Any) -> tuple[list[Any] | None, str]:
+    """Return the elements of what has an order, or else a word for what was given."""
+    if isinstance(given, str):
+        return None, "one string"
+    if isinstance(given, bytes | bytearray | memoryview | Mapping | set | frozenset) or not isinstance(given, Iterable):
+        return None, f"{type(given).__name__} {quote(given)}"
+    if getattr(given, "ndim", 1) == 0:  # an array that is one number
+        return None, f"an array without a dimension {quote(given)}"
+    return list(given), ""

@@ -37,6 +37,10 @@ class SparseRows:
         return np.diff(self.starts)
 
 
+def _is_term(term: str) -> bool:
+    return all(term.split(" ")) and term.count(" ") <= 1 and SEPARATOR not in term
+
+
 class TfidfFeatures:
     """Turn texts into TF-IDF rows over a fixed vocabulary of words and pairs of words.
 
@@ -66,6 +70,8 @@ class TfidfFeatures:
         self.terms = tuple(terms)
         self.idf = idf
         self.is_sublinear = is_sublinear
+        if len(set(self.terms)) != len(self.terms) or not all(map(_is_term, self.terms)):
+            raise ArtifactError(expected="different terms of one or two words", got="another", where="the vocabulary")
         self._pattern = batch_pattern(tokeniser)
         split = [term.split(" ") for term in self.terms]
         words = dict.fromkeys(word for parts in split for word in parts)
