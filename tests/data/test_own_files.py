@@ -287,3 +287,16 @@ def test_ids_in_parquet_that_have_become_floats_are_refused(tmp_path):
 def test_own_labels_that_make_no_space(tmp_path, change, message):
     with pytest.raises(ConfigError, match=message):
         describe(tmp_path, COLUMNS.replace('labels = ["calm", "tense"]', change))
+
+
+def test_a_json_row_without_one_of_the_label_keys_is_a_counted_rejection(tmp_path):
+    (tmp_path / "own.toml").write_text(
+        '[dataset]\nname = "own"\nlabels = ["a", "b"]\n[columns]\nlabel_columns = true\n[splits]\ntrain = "t.jsonl"\n'
+    )
+    (tmp_path / "t.jsonl").write_text(
+        '{"text": "x", "a": 1, "b": 0}\n{"text": "y", "a": true, "b": false}\n{"text": "z", "a": 1}\n'
+    )
+    reading = Reading()
+    examples = read_dataset_file(tmp_path / "own.toml").read_split("train", reading=reading)
+    assert [example.labels for example in examples] == [("a",), ("a",)]
+    assert reading.reports[0].as_dict()["reasons"] == {"label cell is neither 0 nor 1": 1}

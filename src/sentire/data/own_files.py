@@ -300,9 +300,10 @@ def _parse_labels(
     if columns.label_columns:
         chosen: list[str] = []
         for label in space.labels:
-            mark = parse_number(cells[label]) if not isinstance(cells.get(label), bool) else float(bool(cells[label]))
+            cell = cells.get(label)  # rows of a JSONL file need not all have the same keys
+            mark = float(cell) if isinstance(cell, bool) else parse_number(cell)
             if mark not in (0.0, 1.0):
-                return _Refusal("label cell is neither 0 nor 1", f"{label}: {quote(cells.get(label))}")
+                return _Refusal("label cell is neither 0 nor 1", f"{label}: {quote(cell)}")
             if mark == 1.0:
                 chosen.append(label)
     else:
