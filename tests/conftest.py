@@ -1,9 +1,16 @@
-"""What all tests share: where the corpora are, if anywhere."""
+"""What all tests share: where the corpora are, if anywhere, and how hypothesis chooses its examples."""
 
 import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run, and no verdict from the speed of the machine. To look for new ones:
+# HYPOTHESIS_PROFILE=explore make test
+settings.register_profile("seeded", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "seeded"))
 
 
 @pytest.fixture(scope="session")

@@ -102,9 +102,62 @@ def test_rows_are_numbered_where_no_column_names_them(linear, tmp_path):
     analysis = analyze_file(Source(path=tmp_path / "in.txt"), linear, n_first=5)
     assert [(answer.id, answer.text, answer.context) for answer in analysis.first_answers] == [
         ("1", "Thank you", None),
-        ("2", "Awful", None),
+        ("3", "Awful", None),
     ]
     assert (analysis.report.n_read, analysis.report.n_blank) == (2, 1)
+
+
+def number_from_summary(analysis):
+    return {
+        row.text: (row.row, row.id) for label in analysis.summary.shares for row in analysis.summary.strongest(label)
+    }
+
+
+def test_ids_summary_and_rejections_count_the_same_lines(linear, tmp_path):
+    """Blank lines, a record over two lines and rows that are rejected lie between the rows."""
+    content = 'note,text\n\nx,"Thank you,\ntruly"\nx,one,too many\nx,I hate this awful thing\n'
+    (tmp_path / "in.csv").write_text(content)
+    analysis = analyze_file(Source(path=tmp_path / "in.csv"), linear, n_first=5)
+    assert [(answer.id, answer.row) for answer in analysis.first_answers] == [("3", 3), ("6", 6)]
+    assert [rejection.row for rejection in analysis.report.first_rejections] == [5]
+    assert number_from_summary(analysis) == {"Thank you,\ntruly": (3, "3"), "I hate this awful thing": (6, "6")}
+    assert analysis.report.n_blank == 1
+    assert "row" not in analysis.first_answers[0].as_dict()
+
+    (tmp_path / "in.jsonl").write_text('{"text": 1}\n\n{"text": "Thank you", "n": "a"}\n{"text": "so awful"}\n')
+    analysis = analyze_file(Source(path=tmp_path / "in.jsonl", id_column="n"), linear)
+    assert number_from_summary(analysis) == {"Thank you": (3, "a"), "so awful": (4, "")}
+    assert [rejection.row for rejection in analysis.report.first_rejections] == [1]
+
+
+def test_parquet_counts_rows(linear, tmp_path):
+    pq.write_table(pa.table({"text": [None, "Thank you", None, "so awful", "Thank you!"]}), tmp_path / "in.parquet")
+    analysis = analyze_file(Source(path=tmp_path / "in.parquet"), linear, n_first=3)
+    assert [(answer.id, answer.row) for answer in analysis.first_answers] == [("2", 2), ("4", 4), ("5", 5)]
+    assert number_from_summary(analysis)["so awful"] == (4, "4")
+    assert [rejection.row for rejection in analysis.report.first_rejections] == [1, 3]
+
+
+def test_a_jsonl_row_without_the_text_is_one_rejected_row_wherever_it_stands(linear, tmp_path):
+    rows = [b'{"note": "x"}', b'{"text": "fine"}', b'{"text": "so awful"}']
+    for place in range(3):
+        (tmp_path / "in.jsonl").write_bytes(b"\n".join([*rows[1 : place + 1], rows[0], *rows[place + 1 :]]))
+        analysis = analyze_file(Source(path=tmp_path / "in.jsonl"), linear)
+        assert (analysis.summary.n_rows, dict(analysis.report.reasons)) == (2, {"no text": 1})
+        assert [rejection.row for rejection in analysis.report.first_rejections] == [place + 1]
+
+
+@pytest.mark.parametrize("n_rows", [1, 3, 40])
+@pytest.mark.parametrize("is_strict", [False, True])
+def test_a_text_column_that_no_jsonl_row_has(linear, tmp_path, n_rows, is_strict):
+    (tmp_path / "in.jsonl").write_bytes(b'{"Texts": "fine", "n": 1}\n' * n_rows)
+    report = ReadReport("in.jsonl", is_strict=is_strict)
+    with pytest.raises(
+        DataError, match=r"a column 'text', got the columns Texts, n at .*did you mean .Texts."
+    ) as caught:
+        analyze_file(Source(path=tmp_path / "in.jsonl"), linear, report=report, output=tmp_path / "out.csv")
+    assert "rejected" not in str(caught.value)
+    assert names(tmp_path) == ["in.jsonl"]
 
 
 def test_only_the_first_answers_are_kept(linear, source):
@@ -249,10 +302,15 @@ def test_outputs_that_cannot_be(linear, source, tmp_path):
         analyze_file(source, linear, output=tmp_path / "folder.csv")
     with pytest.raises(OutputError, match=r"No such file or directory at .*missing"):
         analyze_file(source, linear, output=tmp_path / "missing" / "out.csv")
-    with pytest.raises(UsageError, match=r"ends in .csv, .tsv, .jsonl, .parquet, got out.txt at --output"):
+    with pytest.raises(UsageError, match=r"ends in .csv, .tsv, .jsonl, .parquet, got 'out.txt' at --output"):
         analyze_file(source, linear, output=tmp_path / "out.txt")
-    with pytest.raises(UsageError, match=r"a file name that ends in .*got 'out.xlsx'"):
-        analyze_file(source, linear, output=tmp_path / "out.xlsx")
+    with pytest.raises(UsageError, match=r"ends in .csv, .tsv, .jsonl, .parquet, got 'out.xls' at") as caught:
+        analyze_file(source, linear, output=tmp_path / "out.xls")
+    assert ".txt" not in str(caught.value)
+    (tmp_path / "plain").mkdir()
+    with pytest.raises(OutputError, match=r"can be written, got a directory at .*plain; name a file"):
+        analyze_file(source, linear, output=tmp_path / "plain")
+    (tmp_path / "plain").rmdir()
     assert names(tmp_path) == ["folder.csv", "in.csv"]
 
 

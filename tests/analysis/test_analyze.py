@@ -13,6 +13,8 @@ import sentire
 from sentire.analysis.analyze import analyze, join_context
 from sentire.core.errors import DataError, UnknownNameError, UsageError
 from sentire.core.label_maps import load_label_map
+from sentire.core.labels import make_label_space
+from sentire.runtime.judgement import Judgement
 
 TEXTS = [
     "Thank you so much, you saved my evening!",
@@ -170,9 +172,63 @@ def test_many_texts_keep_their_order(linear):
 
 def test_any_iterable_of_texts_is_taken(linear):
     expected = [answer.labels for answer in analyze(TEXTS)]
-    for texts in (tuple(TEXTS), (text for text in TEXTS), np.array(TEXTS, dtype=object), dict.fromkeys(TEXTS)):
+    for texts in (tuple(TEXTS), (text for text in TEXTS), np.array(TEXTS, dtype=object), dict.fromkeys(TEXTS).keys()):
         assert [answer.labels for answer in analyze(texts)] == expected
     assert analyze([]) == []
+
+
+def test_any_iterable_of_contexts_is_taken(affect_model):
+    given = ["It rained.", ["One.", "Two."], None]
+    answers = analyze(TEXTS[:3], context=(before for before in given), model=affect_model)
+    assert [answer.context for answer in answers] == ["It rained.", "One.\nTwo.", None]
+    assert affect_model.asked == [given]
+
+
+class Halfway:
+    """A model that gives one text a probability of choice and every other label none."""
+
+    uses_context = has_vad = False
+    name = "halfway"
+
+    def __init__(self, proba, cutoff):
+        self.label_space = make_label_space("two", ["calm", "stir"])
+        self.thresholds = np.array([0.9, cutoff])
+        self.projected_thresholds = {}
+        self._proba = proba
+
+    def judge(self, texts, *, context=None):  # noqa: ARG002  the shape of a model
+        proba = np.array([[0.0, self._proba]] * len(texts), dtype=np.float32)
+        return Judgement(proba=proba, vad=None, is_known=np.ones(len(texts), dtype=np.bool_))
+
+
+def check_agreement(proba, cutoff):
+    (answer,) = analyze(["x"], model=Halfway(proba, cutoff))
+    assert ("stir" in answer.labels) == (float(np.float32(proba)) >= cutoff)
+    for one in answer.as_dict()["emotions"]:
+        assert (one["proba"] >= one["threshold"]) == (one["label"] in answer.labels), one
+        assert one["proba"] == round(one["proba"], 4) >= 0
+        assert one["threshold"] == round(one["threshold"], 4)
+    shown = {one.label: one for one in answer.emotions}["stir"]
+    assert abs(shown.proba - proba) < 1.6e-4
+    assert abs(shown.threshold - cutoff) <= 1e-4
+    return shown
+
+
+def test_what_is_shown_agrees_with_what_was_decided():
+    """Both round to .1268, and only the second reaches its cut-off."""
+    missed, reached = check_agreement(0.12678, 0.12682), check_agreement(0.12682, 0.12678)
+    assert (missed.proba, missed.threshold) == (0.1267, 0.1268)
+    assert (reached.proba, reached.threshold) == (0.1268, 0.1268)
+    assert check_agreement(0.00001, 0.00002).proba == 0.0
+    assert check_agreement(0.00003, 0.00002).proba == 0.0001
+    assert check_agreement(0.0, 0.0).threshold == 0.0
+    assert check_agreement(0.99998, 0.99999).proba == 0.9999
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.floats(0, 1), st.floats(-2e-4, 2e-4))
+def test_what_is_shown_always_agrees_with_what_was_decided(cutoff, distance):
+    check_agreement(min(1.0, max(0.0, cutoff + distance)), cutoff)
 
 
 def test_the_model_gets_the_context_as_it_was_given(affect_model):
@@ -191,6 +247,9 @@ def test_a_context_that_the_model_does_not_use_changes_nothing():
 def test_wrong_arguments_are_refused():
     with pytest.raises(DataError, match=r"a sequence of texts, got one string at texts; put it in a list"):
         analyze("Thank you!")
+    for texts, got in ((None, "NoneType None"), (5, "int 5"), ({"a"}, "set {'a'}"), ({"a": 1}, "dict {'a': 1}")):
+        with pytest.raises(DataError, match=f"a sequence of texts, got {got} at texts"):
+            analyze(texts)
     with pytest.raises(DataError, match=r"a text \(str\), got int 5 at texts\[1\]"):
         analyze(["fine", 5])
     with pytest.raises(DataError, match=r"got bytes b'x' at texts\[0\]"):
@@ -201,6 +260,15 @@ def test_wrong_arguments_are_refused():
         analyze(["a", "b"], context=["one"])
     with pytest.raises(UsageError, match="expected 3 contexts, one a text, got one string"):
         analyze(["a", "b", "c"], context="one")
+    with pytest.raises(UsageError, match="expected 1 contexts, one a text, got int 5 at context"):
+        analyze(["a"], context=5)
+    with pytest.raises(UsageError, match=r"expected 1 contexts, one a text, got dict {'a': 'b'} at context"):
+        analyze(["a"], context={"a": "b"})
+    with pytest.raises(DataError, match=r"got bytes b'x' at context\[0\]"):
+        analyze(["a"], context=[b"x"])
+    for model, got in ((5, "int 5"), (None, "NoneType None"), (b"linear", "bytes b'linear'")):
+        with pytest.raises(UsageError, match=f"the name of a model or the folder of a trained one, got {got}"):
+            analyze(["a"], model=model)
     with pytest.raises(DataError, match=r"got int 7 at context\[1\]"):
         analyze(["a", "b"], context=["fine", 7])
     with pytest.raises(DataError, match=r"got NoneType None at context\[0\]"):

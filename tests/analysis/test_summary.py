@@ -1,7 +1,9 @@
 """The summary of a file against a slow count over the answers."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import orjson
 import pytest
 
@@ -43,11 +45,29 @@ def test_the_strongest_rows_are_the_first_among_the_likeliest(counted):
     answers, summary = counted
     for label in summary.shares:
         column = summary.space.space.index(label)
-        carriers = [(-answer.proba[column], row) for row, answer in enumerate(answers, 1) if label in answer.labels]
-        expected = [(row, -chance) for chance, row in sorted(carriers)[:STRONGEST_ROWS]]
+        carriers = [
+            (-answer.unrounded[column], row, answer.proba[column])
+            for row, answer in enumerate(answers, 1)
+            if label in answer.labels
+        ]
+        expected = [(row, shown) for _, row, shown in sorted(carriers)[:STRONGEST_ROWS]]
         found = summary.strongest(label)
         assert [(strong.row, strong.proba) for strong in found] == expected
         assert [strong.text for strong in found] == [TEXTS[strong.row - 1] for strong in found]
+
+
+def test_rows_are_compared_before_rounding(linear):
+    """All four answers show the same probability; the last is the strongest by what rounding hides."""
+    (answer,) = analyze(["Thank you!"], model=linear)
+    column = linear.label_space.labels.index("gratitude")
+    summary = Summary(AnswerSpace(linear))
+    for row, chance in ((7, 0.95002), (8, 0.95001), (12, 0.95003), (40, 0.95004)):
+        unrounded = np.zeros(len(linear.label_space))
+        unrounded[column] = chance
+        proba = np.round(unrounded, 4).tolist()
+        summary.add([replace(answer, labels=("gratitude",), unrounded=unrounded, proba=proba, row=row)])
+    assert [(row.row, row.proba) for row in summary.strongest("gratitude")] == [(40, 0.95), (12, 0.95), (7, 0.95)]
+    assert [row["row"] for row in summary.as_dict()["strongest"]["gratitude"]] == [40, 12, 7]
 
 
 def test_plain_data_says_the_same(counted):

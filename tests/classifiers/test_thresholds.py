@@ -23,7 +23,7 @@ from sentire.classifiers.thresholds import (
 
 
 def f1_at(targets, proba, cutoff):
-    chosen = proba >= cutoff
+    chosen = proba.astype(np.float64) >= cutoff  # as decisions are made: a float32 cut-off would be another number
     n_right = (chosen & targets).sum()
     return 2 * n_right / (chosen.sum() + targets.sum()) if n_right else 0.0
 

@@ -3,6 +3,7 @@
 import csv
 import os
 import sys
+from dataclasses import replace
 
 import orjson
 import pyarrow as pa
@@ -71,6 +72,14 @@ def test_a_text_cannot_steer_the_terminal(sentire):
     [
         (["Hi", "--input", "x.csv"], 2, "expected texts or --input, got both"),
         (["Hi", "--output", "x.csv"], 2, "--output together with --input, got texts"),
+        (["Hi", "--text-column", "text"], 2, "expected --text-column together with --input, got texts"),
+        (["Hi", "--context-column", "c"], 2, "expected --context-column together with --input, got texts"),
+        (["Hi", "--id-column", "c"], 2, "expected --id-column together with --input, got texts"),
+        (["Hi", "--rows", "0"], 2, "expected --rows together with --input, got texts"),
+        (["Hi", "--format", "csv"], 2, "expected --format together with --input, got texts"),
+        (["Hi", "--encoding", "utf-8"], 2, "expected --encoding together with --input, got texts"),
+        (["Hi", "--strict"], 2, "expected --strict together with --input, got texts; --strict is for files"),
+        (["-i", "x.csv", "--json", "--rows", "3"], 2, "expected --rows or --json, got both"),
         (["-i", "x.csv", "--context", "Hm?"], 2, "--context-column with a file, got --context"),
         ([""], 3, "expected a text, got an empty one at argument 1"),
         (["Hi", " \t "], 3, "got an empty one at argument 2"),
@@ -207,8 +216,9 @@ def test_parquet_without_its_extra(sentire, tmp_path, monkeypatch, remarks, is_o
         ("missing/out.csv", 5, "No such file or directory at"),
         ("remarks.csv", 5, "an output that is not the input"),
         ("remarks.csv/out.csv", 5, "Not a directory"),
-        ("out.txt", 2, "an output that ends in .csv, .tsv, .jsonl, .parquet, got out.txt"),
-        ("out.cvs", 2, "a file name that ends in"),
+        ("out.txt", 2, "an output that ends in .csv, .tsv, .jsonl, .parquet, got 'out.txt'"),
+        ("out.cvs", 2, "an output that ends in .csv, .tsv, .jsonl, .parquet, got 'out.cvs'"),
+        ("", 5, "a place that can be written, got a directory at"),
         ("n" * 300 + ".csv", 5, "File name too long"),
     ],
 )
@@ -311,11 +321,56 @@ def test_some_rows_are_shown_one_by_one(sentire, remarks):
     assert "  after: Hm?" in ran.text.splitlines()
 
 
+def test_blank_lines_are_counted(sentire, tmp_path):
+    (tmp_path / "x.csv").write_text("text\n\nthank you\n\nso awful\n")
+    ran = sentire("analyze", "-i", tmp_path / "x.csv", "--json")
+    assert [row["id"] for row in ran.rows] == ["3", "5"]
+    assert "2 blank lines were passed over" in ran.err
+    assert "blank" not in sentire("analyze", "-i", "-", "--json", stdin=b"thank you\n").err
+
+
+def test_the_note_on_context_comes_with_answers_only(sentire, remarks):
+    note = "does not use context"
+    assert note in sentire("analyze", "-i", remarks, "--context-column", "before").err
+    for arguments in (
+        ["-i", remarks, "--context-column", "befor"],
+        [TEXTS[0], "--context", "Hm?", "--label-space", "x"],
+    ):
+        ran = sentire("analyze", *arguments)
+        assert ran.code != 0
+        assert note not in ran.err
+
+
+def test_a_column_in_other_capitals_is_named(sentire, remarks):
+    ran = sentire("analyze", "-i", remarks, "--id-column", "NR")
+    assert (ran.code, 'did you mean "nr"?' in ran.err) == (3, True)
+
+
+def test_the_table_shows_digits_that_agree_with_the_mark():
+    from io import StringIO
+
+    from rich.console import Console
+
+    from sentire.cli.answer_tables import print_answers
+
+    (answer,) = package.analyze([TEXTS[0]])
+    gratitude = answer.space.space.index("gratitude")
+    cutoff = answer.space.listed_thresholds[gratitude]
+    shown = {}
+    for proba, labels in ((cutoff, ("gratitude",)), (round(cutoff - 1e-4, 4), ())):
+        changed = [proba if column == gratitude else 0.0 for column in range(len(answer.proba))]
+        file = StringIO()
+        print_answers(Console(file=file, width=120), [replace(answer, proba=changed, labels=labels)])
+        (line,) = [line for line in file.getvalue().splitlines() if "gratitude" in line]
+        shown[labels] = line.split("gratitude")[1].split()[-3:]
+    assert shown == {("gratitude",): ["0.51", "cut-off", "0.51"], (): [f"{cutoff - 1e-4:.4f}", "cut-off", f"{cutoff}"]}
+
+
 def test_formulas_are_harmless_in_a_table(sentire, tmp_path):
     (tmp_path / "in.jsonl").write_bytes(
         orjson.dumps({"n": "=cmd()", "text": '=HYPERLINK("x")', "before": "@a"})
         + b"\n"
-        + orjson.dumps({"n": "+1", "text": " \t-2", "before": "fine"})
+        + orjson.dumps({"n": "+1+A1", "text": "-2-A1", "before": "fine"})
     )
     for suffix, delimiter in (("csv", ","), ("tsv", "\t")):
         path = tmp_path / f"out.{suffix}"
@@ -323,7 +378,7 @@ def test_formulas_are_harmless_in_a_table(sentire, tmp_path):
         assert sentire("analyze", "-i", tmp_path / "in.jsonl", *columns, "-o", path).code == 0
         with path.open(newline="") as file:
             _, *rows = csv.reader(file, delimiter=delimiter, quoting=csv.QUOTE_NONE if suffix == "tsv" else 0)
-        assert [row[0] for row in rows] == ["'=cmd()", "'+1"]
+        assert [row[0] for row in rows] == ["'=cmd()", "'+1+A1"]
         assert [row[2] for row in rows] == ["'@a", "fine"]
         assert not any(cell.startswith(("=", "+", "-", "@", "\t")) for row in rows for cell in row)
 

@@ -124,6 +124,9 @@ def test_a_check_says_the_same_in_words(sentire, own):
     for finding in check["findings"]:
         assert squeeze(f"{finding['severity']} {finding['sentence']}") in shown
     for file in check["files"]:
+        counts = [str(file[key]) for key in ("n_read", "n_accepted", "n_rejected")]
+        rows = [line.split() for line in ran.text.splitlines() if line.split()[:1] == [file["file"]]]
+        assert [file["file"], file["split"], *counts] in [cells[:5] for cells in rows]
         for reason, count in file["reasons"].items():
             assert squeeze(f"{reason} ({count})") in shown
     for split in check["splits"]:
@@ -154,7 +157,7 @@ def test_a_check_without_its_extra(sentire, own, monkeypatch):
         monkeypatch.setitem(sys.modules, name, None)
     ran = sentire("data", "check", "remarks.toml")
     assert ran.code == 6
-    assert "pip install 'sentire[data]'" in ran.err
+    assert "pip install 'sentire[data]', or leave the search out with --no-near-duplicates" in ran.err
     assert sentire("data", "check", "remarks.toml", "--no-near-duplicates").code == 0
 
 
@@ -207,8 +210,12 @@ def test_files_that_are_there_are_told_so(sentire, tmp_path, nothing):
         assert line.split()[1] == "present"
 
 
-def test_own_data_need_no_fetching(sentire, own):
-    assert sentire("data", "fetch", "remarks.toml", "--json").json == {"dataset": "remarks", "files": []}
+@pytest.mark.parametrize("options", [(), ("--json",), ("--force",)])
+def test_own_data_are_not_fetched(sentire, own, options):
+    ran = sentire("data", "fetch", "remarks.toml", *options)
+    assert (ran.code, ran.out) == (2, b"")
+    assert "expected a corpus with files to fetch, got 'remarks'" in ran.err
+    assert "data of your own are not fetched" in ran.err
 
 
 @pytest.mark.corpus
@@ -232,12 +239,16 @@ def test_what_is_known_of_the_others(sentire, corpus_root):
     assert isear["n_groups"] == 1096
     emobank = sentire("data", "check", "emobank", *common).json
     assert (emobank["n_groups_in_several_splits"], emobank["n_groups"]) == (126, 136)
+    rows = {file["split"]: file["n_read"] for file in emobank["files"] if file["file"] == "emobank.csv"}
+    assert rows == {"train": 8062, "dev": 1000, "test": 1000}
 
 
 @pytest.mark.corpus
 def test_the_invented_release_of_iemocap(sentire, corpus_root, tmp_path):
-    (tmp_path / "iemocap_fixture_invented").symlink_to(corpus_root / "iemocap_fixture_invented")
+    (tmp_path / "iemocap").symlink_to(corpus_root / "iemocap_fixture_invented")
     check = sentire("data", "check", "iemocap-6", "--split", "all", "--json", "--root", tmp_path).json
-    judged = check["files"][1::2]  # each dialogue has a file of what was said and one of how it was judged
+    judged = [file for file in check["files"] if file["split"] == "all"]
     assert [(file["n_read"], file["n_accepted"]) for file in judged] == [(4, 3), (3, 3)]
+    spoken = [file["file"] for file in check["files"] if not file["split"]]
+    assert spoken == [file["file"] for file in judged]
     assert check["splits"][0]["n_examples"] == 6

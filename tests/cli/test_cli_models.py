@@ -143,7 +143,7 @@ def test_settings_win_over_the_file(here, sentire):
         (["--set", "data.train=visits.tml:train"], 2, "got 'visits.tml'"),
         (["--set", "data.label_space=ekmann"], 2, 'did you mean "ekman"?'),
         (["--jobs", "0"], 2, "a number of jobs, or -1 for one a core, got 0 at --jobs"),
-        (["-o", "train.csv"], 5, "a place that can be written"),
+        (["-o", "train.csv"], 5, "a folder for the model, got Not a directory"),
     ],
 )
 def test_a_recipe_that_cannot_be_followed(here, sentire, arguments, code, said):
@@ -238,7 +238,7 @@ def test_evaluate_prints_what_it_writes(models, sentire):
         ("a", "goemotion:test", 2, 'did you mean "goemotions"'),
         ("a", "missing.toml:test", 2, "a readable TOML file, got No such file or directory at missing.toml"),
         ("lineer", "visits.toml:test", 2, 'did you mean "linear"?'),
-        ("visits.toml", "visits.toml:test", 2, "got the file visits.toml at --model"),
+        ("visits.toml", "visits.toml:test", 2, "got the file visits.toml at MODEL"),
         ("linear", "visits.toml:test", 3, "goemotions.v1 can be mapped to or from, got visits.v1"),
         (".", "visits.toml:test", 4, "manifest.json"),
         ("a", "emobank:test", 3, "a data set with emotion labels, got emobank"),
@@ -249,6 +249,16 @@ def test_what_cannot_be_evaluated(models, sentire, model, data, code, said):
     assert (ran.code, ran.out) == (code, b"")
     assert said in ran.err
     assert not (models / "never.json").exists()
+
+
+def test_texts_that_are_not_measured_are_counted_in_a_sentence(sentire, tmp_path):
+    (tmp_path / "t.csv").write_text("text,labels\nwhat a fine day,joy\nnothing to say,\n")
+    (tmp_path / "own.toml").write_text(
+        '[dataset]\nname = "own"\nlabel_space = "goemotions"\n[columns]\nlabels = "labels"\n[splits]\ntest = "t.csv"\n'
+    )
+    data = f"{tmp_path / 'own.toml'}:test"
+    ran = sentire("evaluate", "linear", "--data", data, "--label-space", "meld", "--resamples", 10)
+    assert "1 texts were not measured: they carry no label that can be measured" in ran.text
 
 
 def test_a_damaged_model(models, sentire, tmp_path):

@@ -36,6 +36,8 @@ class Job:
     features: Features = Field(default_factory=Features)
     grids: tuple[Grid, ...] = ()
     by_name: dict[str, Grid] = Field(default_factory=dict)
+    one_or_more: tuple[Annotated[float, Field(gt=0)], ...] | Annotated[float, Field(gt=0)] = 1.0
+    extra: Grid | Features | None = None
 
 
 def write(tmp_path: Path, text: str | bytes) -> Path:
@@ -105,6 +107,29 @@ def test_settings_are_frozen_and_named():
 def test_wrong_tables_name_the_key_and_the_file(table, message):
     with pytest.raises(ConfigError, match=message):
         parse_config(Job, table, where="x.toml")
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (float("inf"), "expected a finite number, got inf at one_or_more in x.toml"),
+        (-1, "expected greater than 0, got -1 at one_or_more in x.toml"),
+        ([0.1, -1], "expected greater than 0, got -1 at one_or_more.1 in x.toml"),
+        ([0.1, "x"], "expected a valid number, got 'x' at one_or_more.1 in x.toml"),
+        ("x", "expected a list or a valid number, got 'x' at one_or_more in x.toml"),
+    ],
+)
+def test_a_value_of_several_types_is_explained_by_the_nearest(value, message):
+    with pytest.raises(ConfigError) as caught:
+        parse_config(Job, {"name": "a", "one_or_more": value}, where="x.toml")
+    assert str(caught.value) == message
+
+
+def test_no_part_of_a_key_names_a_type():
+    with pytest.raises(ConfigError, match=r" at extra\.ngrams\.0$"):
+        parse_config(Job, {"name": "a", "extra": {"ngrams": ["x", 1]}})
+    with pytest.raises(ConfigError, match=r" at by_name\.s\.c\.0$"):
+        parse_config(Job, {"name": "a", "by_name": {"s": {"c": ["x"]}}})
 
 
 @pytest.mark.parametrize(
@@ -235,5 +260,12 @@ def test_what_is_dumped_is_read_again(name, seed, rate, c):
     assert again == job
     assert fingerprint(again) == fingerprint(job)
     assert list(dump_config(job)) == [
-        "name", "seed", "rate", "method", "folder", "note", "features", "grids", "by_name"
+        "name", "seed", "rate", "method", "folder", "note", "features", "grids", "by_name", "one_or_more", "extra"
     ]  # fmt: skip
+
+
+def test_a_number_of_too_many_digits_is_a_config_error(tmp_path):
+    path = tmp_path / "big.toml"
+    path.write_text(f"n = {'9' * 5000}\n")
+    with pytest.raises(ConfigError, match=r"expected valid TOML, got Exceeds the limit .* at .*big\.toml"):
+        read_config(Job, path)

@@ -68,6 +68,11 @@ def test_a_missing_extra_says_what_to_install():
     )
 
 
+def test_a_missing_extra_may_say_how_to_go_without():
+    error = MissingExtraError(extra="data", needed_for="a search", otherwise="leave it out")
+    assert str(error).endswith("; run: pip install 'sentire[data]', or leave it out")
+
+
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("again", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy])  # noqa: S301
 def test_errors_survive_pickling_and_copying(kind, again):
@@ -101,9 +106,17 @@ def test_unknown_names_are_listed_in_order_with_near_matches():
     )
 
 
+@pytest.mark.parametrize("name", [5, None, b"linear"])
+def test_a_name_that_is_no_text_is_unknown(name):
+    error = UnknownNameError.among("model", name, ["nb", "linear"])
+    assert str(error) == f"expected the name of a model (linear, nb), got {name!r}"
+
+
 def test_did_you_mean():
     assert did_you_mean("joyfull", ["joy", "joyful", "anger"]) == 'did you mean "joyful" or "joy"?'
     assert did_you_mean("xyz", ["joy"]) == ""
+    assert did_you_mean("ID", ["id", "text"]) == 'did you mean "id"?'
+    assert did_you_mean("texts", ["TEXT", "Text"]) == 'did you mean "TEXT" or "Text"?'
     assert did_you_mean("", ["joy"]) == ""
     assert did_you_mean("joy" * 10**6, ["joy"]) == ""
 

@@ -154,3 +154,9 @@ def test_a_description_of_own_data_stands_for_a_name(tmp_path):
         parse_split_name(f"{path}:dev")
     with pytest.raises(ConfigError, match="a readable TOML file"):
         parse_split_name(f"{tmp_path / 'none.toml'}:dev")
+
+
+@pytest.mark.parametrize("name", [5, None])
+def test_a_name_that_is_no_text_is_unknown(name):
+    with pytest.raises(UnknownNameError, match=f"expected the name of a data set .*got {name}"):
+        load_dataset(name)

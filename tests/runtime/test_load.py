@@ -9,9 +9,9 @@ import pytest
 import safetensors.numpy
 
 import sentire
-from sentire.core.errors import ArtifactError, UnknownNameError
+from sentire.core.errors import ArtifactError, UnknownNameError, UsageError
 from sentire.core.labels import GOEMOTIONS
-from sentire.runtime.load import EMBEDDED_MODELS, load
+from sentire.runtime.load import EMBEDDED_MODELS, load, take_model
 
 MODEL_FILES = ["README.md", "config.json", "vocabulary.json", "weights.safetensors"]
 ASSETS = Path(sentire.__file__).parent / "assets"
@@ -123,8 +123,8 @@ def test_no_source_file_speaks_of_pickle_libraries(unit):
             "lineer",
             r"a model \(default, linear\) or the folder of a trained model, got 'lineer'.*did you mean .linear.\?",
         ),
-        ("defaut", "got 'defaut' at --model; did you mean \"default\""),
-        ("nothing/like/it", "got 'nothing/like/it' at --model"),
+        ("defaut", "got 'defaut'; did you mean \"default\""),
+        ("nothing/like/it", "got 'nothing/like/it'$"),
         ("x" * 5000, r"got 'xxx.*… \(5002 characters\)"),
         ("nul\x00byte", r"got 'nul\\x00byte'"),
         ("\ud800", "got '.ud800'"),
@@ -133,6 +133,20 @@ def test_no_source_file_speaks_of_pickle_libraries(unit):
 def test_a_name_that_is_none(name, message):
     with pytest.raises(UnknownNameError, match=message):
         load(name)
+
+
+@pytest.mark.parametrize(("wrong", "got"), [(5, "int 5"), (None, "NoneType None"), (b"linear", "bytes b'linear'")])
+def test_what_is_neither_name_nor_path(wrong, got):
+    with pytest.raises(UsageError, match=f"the name of a model or the folder of a trained one, got {got}"):
+        load(wrong)
+    with pytest.raises(UsageError, match=f"got {got}"):
+        take_model(wrong)
+
+
+def test_a_loaded_model_is_taken_as_it_is():
+    model = load("linear")
+    assert take_model(model) is model
+    assert take_model("linear").fingerprint == model.fingerprint
 
 
 def test_a_file_instead_of_a_folder(tmp_path):

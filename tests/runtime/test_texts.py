@@ -1,3 +1,6 @@
+from collections.abc import KeysView
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -54,6 +57,35 @@ def test_what_is_no_text_is_refused_with_its_place(wrong, message):
 def test_one_string_is_no_sequence_of_texts():
     with pytest.raises(DataError, match=r"got one string at texts; put it in a list: \[text\]"):
         prepare_texts("Hello")
+
+
+def test_any_iterable_that_has_an_order_is_taken():
+    texts = ["b", "a", "b"]
+    for one in (texts, tuple(texts), iter(texts), (text for text in texts), np.array(texts), {"b": 1, "a": 2}.keys()):
+        assert prepare_texts(one) == texts[: 2 if isinstance(one, KeysView) else 3]
+    assert check_context((text for text in texts), 3) == texts
+    assert check_context(iter([None, ["turn"]]), 2) == [None, ["turn"]]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "got"),
+    [
+        (None, "NoneType None"),
+        (5, "int 5"),
+        (b"Hi", "bytes b'Hi'"),
+        (bytearray(b"Hi"), "bytearray"),
+        ({"Hi"}, "set {'Hi'}"),
+        (frozenset(["Hi"]), "frozenset"),
+        ({"Hi": 1}, "dict {'Hi': 1}"),
+        (np.array("Hi"), "an array without a dimension"),
+    ],
+)
+def test_what_has_no_order_or_no_texts_is_refused(wrong, got):
+    with pytest.raises(DataError, match=f"expected a sequence of texts, got {got}.* at texts"):
+        prepare_texts(wrong)
+    if wrong is not None:
+        with pytest.raises(UsageError, match=f"expected 1 contexts, one a text, got {got}.* at context"):
+            check_context(wrong, 1)
 
 
 def test_one_context_a_text():

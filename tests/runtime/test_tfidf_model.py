@@ -223,3 +223,10 @@ def test_cutoffs_that_do_not_fit_are_refused(make_model, changes, error, message
     settings = {"name": "x", "label_space": config.label_space, "thresholds": config.thresholds, "threshold_method": ""}
     with pytest.raises(error, match=message):
         ModelConfig(**{**settings, **changes})
+
+
+def test_texts_may_come_one_by_one_and_what_is_no_text_is_refused(make_model, sentences):
+    model = make_model()
+    assert np.array_equal(model.predict_proba(text for text in sentences), model.predict_proba(sentences))
+    with pytest.raises(DataError, match="None"):
+        model.predict_proba(None)

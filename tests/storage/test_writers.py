@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sentire.core.errors import MissingExtraError, OutputError, UsageError
 from sentire.storage.report import ReadReport
 from sentire.storage.rows import read_rows
-from sentire.storage.writers import WRITABLE_FORMATS, make_cell_harmless, open_row_writer
+from sentire.storage.writers import WRITABLE_FORMATS, detect_writable_format, make_cell_harmless, open_row_writer
 
 COLUMNS = {"id": str, "text": str, "share": float, "n": int, "is_known": bool}
 ROWS = [
@@ -23,7 +23,26 @@ ROWS = [
     {"id": "", "text": "", "share": 1e-7, "n": 10**12, "is_known": False},
 ]
 ANY_CELL = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=30)
-FORMULAS = ["=1+1", "+49 30 1", "-2", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1", "＋1", "－1", "＠x"]
+FORMULAS = [
+    "=1+1",
+    "+49 30 1+A1",
+    "-2-1",
+    "-",
+    "+",
+    "-.",
+    "-1.2.3",
+    "-1e5",
+    "-\u0663",
+    "=-1",
+    "@SUM(A1)",
+    "\t=1",
+    "\r=1",
+    "\n=1",
+    "＝1",
+    "＋1",
+    "－1",
+    "＠x",
+]
 
 
 def write(path: Path, rows, columns=None, file_format=None):
@@ -108,8 +127,33 @@ def test_no_cell_begins_a_formula(tmp_path, cell):
 
 
 def test_harmless_cells_stay():
+    assert make_cell_harmless("-1\t2") == "'-1\t2"
     for cell in ("fine", "", "'=1", "1-2", "a@b", " ", "?", -2, 0.5, None, True):
         assert make_cell_harmless(cell) is cell
+
+
+@pytest.mark.parametrize("number", ["-5", "+49 30 12", "-2.50", "+.5", "- 7", "-3."])
+def test_plain_numbers_are_no_formulas(tmp_path, number):
+    assert make_cell_harmless(number) is number
+    for suffix in ("csv", "tsv"):
+        path = write(tmp_path / f"x.{suffix}", [{"a": number}], {"a": str})
+        assert path.read_text() == f"a\n{number}\n"
+
+
+def test_tsv_changes_nothing_but_what_ends_a_line_or_a_field(tmp_path):
+    text = "  two  blanks \u00a0 stay\t\ta\r\nb\u2028c\x85d  "
+    path = write(tmp_path / "x.tsv", [{"a": "=1", "b": text}], {"a": str, "b": str})
+    assert path.read_text() == "a\tb\n'=1\t  two  blanks \u00a0 stay  a  b c d  \n"
+
+
+def test_formats_are_told_by_name(tmp_path):
+    for suffix, expected in (("csv", "csv"), ("TSV", "tsv"), ("jsonl", "jsonl"), ("ndjson", "jsonl")):
+        assert detect_writable_format(tmp_path / f"x.{suffix}") == expected
+    for name in ("x.txt", "x.xls", "x"):
+        with pytest.raises(UsageError, match=rf"ends in .csv, .tsv, .jsonl, .parquet, got '{name}'"):
+            detect_writable_format(tmp_path / name)
+    with pytest.raises(OutputError, match=r"a place that can be written, got a directory at .*; name a file"):
+        detect_writable_format(tmp_path)
 
 
 def test_numbers_below_zero_are_no_formulas(tmp_path):

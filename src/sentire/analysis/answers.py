@@ -1,8 +1,7 @@
 """An answer: what a model says of one text, in the labels that the user asked for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from operator import itemgetter
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -25,6 +24,7 @@ FLAG_MEANINGS: Mapping[str, str] = {
 }
 
 PROBA_DIGITS = 4
+_SMALLEST_STEP = 10.0**-PROBA_DIGITS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +50,7 @@ class AnswerSpace:
         model_name: Whose answers they are.
         space: The label space of the answers.
         thresholds: Cut-offs, shape (C,); None where another rule decides.
-        listed_thresholds: The same, rounded, with None for every label where another rule decides.
+        listed_thresholds: The same as answers show them, with None for every label where another rule decides.
 
     Args:
         model: Whose answers they are.
@@ -73,10 +73,9 @@ class AnswerSpace:
             self.thresholds = model.projected_thresholds.get(self.space.name)
         if self.space.task == "single-label":
             self.thresholds = None
+        self._shown_thresholds = None if self.thresholds is None else _round_cutoffs(self.thresholds)
         self.listed_thresholds: tuple[float | None, ...] = (
-            (None,) * len(self.space)
-            if self.thresholds is None
-            else tuple(round(cutoff, PROBA_DIGITS) for cutoff in self.thresholds.tolist())
+            (None,) * len(self.space) if self._shown_thresholds is None else tuple(self._shown_thresholds.tolist())
         )
 
     def project(self, proba: NDArray[np.float32]) -> tuple[NDArray[np.floating], NDArray[np.bool_]]:
@@ -86,6 +85,26 @@ class AnswerSpace:
             return proba, decisions
         return project_answers(self._map, proba, decisions, self.thresholds)
 
+    def round_proba(self, proba: NDArray[np.floating], chosen: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Round probabilities to the digits that answers show, so that they agree with what was decided.
+
+        Where rounding would carry a probability over its cut-off as it is shown, or below it, the nearest number on
+        the right side is shown: always ``shown proba >= shown cut-off`` where, and only where, the label was chosen.
+
+        Args:
+            proba: In this space, shape (N, C).
+            chosen: The decisions that ``project`` made of them, shape (N, C).
+
+        Returns:
+            Shape (N, C), at most 1.5 units of the last digit away from ``proba``.
+        """
+        shown = proba.astype(np.float64).round(PROBA_DIGITS)
+        cutoffs = self._shown_thresholds
+        if cutoffs is None:
+            return shown
+        just_below = (cutoffs - _SMALLEST_STEP).round(PROBA_DIGITS)
+        return np.where(chosen, np.maximum(shown, cutoffs), np.minimum(shown, just_below))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
@@ -94,21 +113,28 @@ class Answer:
     Attributes:
         text: The text as it was judged.
         labels: The labels that reach their cut-off, likeliest first; may be empty.
-        proba: The probability of every label, in the order of ``space.space.labels``.
+        proba: The probability of every label, in the order of ``space.space.labels``, rounded so that it agrees with
+            what was decided.
+        unrounded: The same before rounding; by these, rows are compared.
+        ranking: The columns of the labels, likeliest first.
         space: The labels and cut-offs of the answer, shared by all answers of one call.
         vad: Valence, arousal and dominance by name, from -1 to 1; None where the model has no such answer.
         flags: Reasons for caution, see ``FLAG_MEANINGS``.
         id: The row's own identifier; empty for a bare text.
+        row: The line of the file on which the row begins, from 1 (of Parquet, the row); None for a bare text.
         context: What the text was said in; None where none was given.
     """
 
     text: str
     labels: tuple[str, ...]
     proba: Sequence[float]
+    unrounded: NDArray[np.floating] = field(repr=False, compare=False)
+    ranking: Sequence[int] = field(repr=False, compare=False)
     space: AnswerSpace
     vad: Mapping[str, float] | None = None
     flags: tuple[str, ...] = ()
     id: str = ""
+    row: int | None = None
     context: str | None = None
 
     @property
@@ -139,11 +165,14 @@ class Answer:
         }
 
     def _ranked(self) -> list[tuple[str, float, float | None]]:
-        listed = zip(self.space.space.labels, self.proba, self.space.listed_thresholds, strict=True)
-        return sorted(listed, key=_by_proba, reverse=True)
+        labels, cutoffs = self.space.space.labels, self.space.listed_thresholds
+        return [(labels[column], self.proba[column], cutoffs[column]) for column in self.ranking]
 
 
-_by_proba = itemgetter(1)
+def _round_cutoffs(cutoffs: NDArray[np.float64]) -> NDArray[np.float64]:
+    # A cut-off above 0 is not shown as 0, below which no probability could be shown.
+    shown = cutoffs.round(PROBA_DIGITS)
+    return np.where(cutoffs > 0, np.maximum(shown, _SMALLEST_STEP), shown)
 
 
 def name_vad(vad: NDArray[np.float32] | None, position: int) -> dict[str, float] | None:

@@ -1,7 +1,7 @@
 """Answers to a file of texts, as a stream in bounded memory."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +18,7 @@ from sentire.runtime.load import Model
 from sentire.storage.lines import STDIN
 from sentire.storage.report import ReadReport
 from sentire.storage.rows import FileFormat, Row, check_columns, detect_format, read_rows
-from sentire.storage.writers import WRITABLE_FORMATS, RowWriter, open_row_writer
+from sentire.storage.writers import RowWriter, detect_writable_format, open_row_writer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,8 @@ class Source:
         file_format: Told by the file's name where None.
         text_column: Holds the texts.
         context_column: Holds what each was said in; empty where there is none.
-        id_column: Holds the rows' identifiers; empty to number the rows from 1.
+        id_column: Holds the rows' identifiers; empty to name each row by the line on which it begins, from 1 (a header
+            is a line), or in Parquet by its number from 1. The summary and the rejections count in the same way.
         encoding: Of text formats; empty for UTF-8, or UTF-16 with its mark.
     """
 
@@ -43,10 +44,13 @@ class Source:
 
     @property
     def required_columns(self) -> tuple[str, ...]:
-        """The columns that the first row must have; of JSONL only the text, since its rows may differ."""
-        named = (self.text_column, self.context_column, self.id_column)
-        is_jsonl = (self.file_format or detect_format(self.path)) == "jsonl"
-        return named[:1] if is_jsonl else tuple(column for column in named if column)
+        """The columns that are read."""
+        return tuple(column for column in (self.text_column, self.context_column, self.id_column) if column)
+
+    @property
+    def has_header(self) -> bool:
+        """Whether all rows have the columns of the first; the rows of JSONL may differ."""
+        return (self.file_format or detect_format(self.path)) != "jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,12 +148,13 @@ def _refuse_directory(path: Path) -> None:
 def _answer_batches(source: Source, model: Model, space: AnswerSpace, report: ReadReport) -> Iterator[list[Answer]]:
     for batch in _read_batches(source, report):
         context = [row.context for row in batch] if source.context_column else None
-        texts, ids = [row.text for row in batch], [row.id for row in batch]
-        yield judge_texts(model, space, texts, context=context, ids=ids)
+        texts, ids, rows = [row.text for row in batch], [row.id for row in batch], [row.number for row in batch]
+        yield judge_texts(model, space, texts, context=context, ids=ids, rows=rows)
 
 
 @dataclass(frozen=True, slots=True)
 class _TextRow:
+    number: int
     id: str
     context: str | None
     text: str
@@ -158,14 +163,18 @@ class _TextRow:
 def _read_batches(source: Source, report: ReadReport) -> Iterator[list[_TextRow]]:
     batch: list[_TextRow] = []
     n_chars = 0
-    unseen = {column for column in (source.context_column, source.id_column) if column}
+    unseen = set(source.required_columns)
     row: Row | None = None
     for row in read_rows(source.path, report, file_format=source.file_format, encoding=source.encoding):
-        if report.n_accepted == 1:
-            check_columns(source.required_columns, list(row.fields), where=str(source.path))
         if unseen:
             unseen -= row.fields.keys()
-        read = _read_text_row(row, source, report)
+            if source.has_header:
+                check_columns(_in_order(unseen, source), list(row.fields), where=str(source.path))
+        try:
+            read = _read_text_row(row, source, report)
+        except DataError:  # too many rows without a text, or the first one: maybe all for one misspelt name
+            check_columns(sorted(unseen & {source.text_column}), list(row.fields), where=str(source.path))
+            raise
         if read is None:
             continue
         batch.append(read)
@@ -176,7 +185,11 @@ def _read_batches(source: Source, report: ReadReport) -> Iterator[list[_TextRow]
     if batch:
         yield batch
     if row is not None:  # JSONL rows may differ, but a column that no row has is a misspelt one
-        check_columns(sorted(unseen), list(row.fields), where=str(source.path))
+        check_columns(_in_order(unseen, source), list(row.fields), where=str(source.path))
+
+
+def _in_order(columns: Set[str], source: Source) -> list[str]:
+    return [column for column in source.required_columns if column in columns]
 
 
 def _read_text_row(row: Row, source: Source, report: ReadReport) -> _TextRow | None:
@@ -190,8 +203,8 @@ def _read_text_row(row: Row, source: Source, report: ReadReport) -> _TextRow | N
     if not isinstance(context, str | None):
         report.reject(row.number, "context that is no text", f"{source.context_column} is {type(context).__name__}")
         return None
-    identifier = row.fields.get(source.id_column) if source.id_column else report.n_read
-    return _TextRow("" if identifier is None else str(identifier), context or None, text)
+    identifier = row.fields.get(source.id_column) if source.id_column else row.number
+    return _TextRow(row.number, "" if identifier is None else str(identifier), context or None, text)
 
 
 class _AnswerSink(Protocol):
@@ -234,11 +247,7 @@ def _is_same_file(a: Path, b: Path) -> bool:
 
 
 def _open_output(stack: ExitStack, output: Path, source: Source, space: AnswerSpace, *, has_vad: bool) -> _AnswerSink:
-    file_format = detect_format(output)
-    if file_format not in WRITABLE_FORMATS:
-        raise UsageError(
-            expected=f"an output that ends in .{', .'.join(WRITABLE_FORMATS)}", got=output.name, where="--output"
-        )
+    file_format = detect_writable_format(output)
     if source.path != STDIN and _is_same_file(output, source.path):
         raise OutputError(expected="an output that is not the input", got=str(output), hint="choose another name")
     named = ["id", "text", *(["context"] if source.context_column else []), "labels", "flags"]

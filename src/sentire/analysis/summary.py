@@ -3,7 +3,7 @@
 import heapq
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sentire.analysis.answers import Answer, AnswerSpace
@@ -14,10 +14,19 @@ LONGEST_QUOTE_CHARS = 200
 
 @dataclass(frozen=True, slots=True, order=True)
 class StrongRow:
-    """A row in which a label is strong."""
+    """A row in which a label is strong; rows are compared by the probability before rounding.
 
-    proba: float
+    Attributes:
+        unrounded: The probability of the label, in [0, 1].
+        row: The line on which the row begins, from 1 (of Parquet, the row).
+        proba: The probability as the answer shows it.
+        id: The row's identifier.
+        text: How the text begins.
+    """
+
+    unrounded: float
     row: int
+    proba: float = field(compare=False)
     id: str = field(compare=False)
     text: str = field(compare=False)
 
@@ -42,7 +51,7 @@ class Summary:
         self._strongest: list[list[StrongRow]] = [[] for _ in space.space.labels]
 
     def add(self, answers: Sequence[Answer]) -> None:
-        """Count some more answers; rows are numbered from 1 in the order of their coming."""
+        """Count some more answers; those of bare texts are numbered from 1 in the order of their coming."""
         for answer in answers:
             self.n_rows += 1
             self.flag_counts.update(answer.flags)
@@ -53,10 +62,11 @@ class Summary:
                 self._remember(self.space.space.index(label), answer)
 
     def _remember(self, column: int, answer: Answer) -> None:
-        heap, proba = self._strongest[column], answer.proba[column]
-        if len(heap) < STRONGEST_ROWS or proba > heap[0].proba:
+        heap, proba = self._strongest[column], float(answer.unrounded[column])
+        if len(heap) < STRONGEST_ROWS or proba > heap[0].unrounded:
             # Earlier rows win among equals: the row number counts downwards in the comparison.
-            row = StrongRow(proba, -self.n_rows, answer.id, answer.text[:LONGEST_QUOTE_CHARS])
+            number = self.n_rows if answer.row is None else answer.row
+            row = StrongRow(proba, -number, answer.proba[column], answer.id, answer.text[:LONGEST_QUOTE_CHARS])
             (heapq.heappush if len(heap) < STRONGEST_ROWS else heapq.heapreplace)(heap, row)
 
     @property
@@ -67,7 +77,7 @@ class Summary:
     def strongest(self, label: str) -> list[StrongRow]:
         """Return the rows in which a label is likeliest among those that carry it, likeliest first."""
         ranked = sorted(self._strongest[self.space.space.index(label)], reverse=True)
-        return [StrongRow(row.proba, -row.row, row.id, row.text) for row in ranked]
+        return [replace(row, row=-row.row) for row in ranked]
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data."""

@@ -1,6 +1,7 @@
 """``sentire analyze``: what people feel in some texts or in a file of texts."""
 
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,9 +18,11 @@ def analyze(
         Path | None,
         typer.Option("--input", "-i", help="A CSV, TSV, JSONL, Parquet or text file; - for standard input."),
     ] = None,
-    text_column: Annotated[str, typer.Option(help="Column of the texts.")] = "text",
-    context_column: Annotated[str, typer.Option(help="Column of what each text was said in.")] = "",
-    id_column: Annotated[str, typer.Option(help="Column of the rows' identifiers.")] = "",
+    text_column: Annotated[str | None, typer.Option(help="Column of the texts; text unless told.")] = None,
+    context_column: Annotated[str | None, typer.Option(help="Column of what each text was said in.")] = None,
+    id_column: Annotated[
+        str | None, typer.Option(help="Column of the rows' identifiers; the number of the line unless told.")
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the answers to FILE.csv, .tsv, .jsonl or .parquet.")
     ] = None,
@@ -29,17 +32,17 @@ def analyze(
     label_space: Annotated[str, typer.Option(help="Answer in these labels, such as ekman or sentiment.")] = "",
     context: Annotated[str, typer.Option(help="What the given texts were said in.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
-    rows: Annotated[int, typer.Option(min=0, help="Show this many rows of a file one by one.")] = 0,
+    rows: Annotated[int | None, typer.Option(min=0, help="Show this many rows of a file one by one.")] = None,
     file_format: Annotated[
-        str, typer.Option("--format", help="Format of the input: csv, tsv, jsonl, parquet, txt.")
-    ] = "",
-    encoding: Annotated[str, typer.Option(help="Of a text input, such as cp1252; UTF-8 unless told.")] = "",
+        str | None, typer.Option("--format", help="Format of the input: csv, tsv, jsonl, parquet, txt.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of a text input, such as cp1252; UTF-8 unless told.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")] = False,
 ) -> None:
     """Say what people feel in texts or in a file of texts."""
     from sentire.analysis.files import Source
+    from sentire.cli.models import load_model
     from sentire.core.errors import UsageError
-    from sentire.runtime.load import load
     from sentire.storage.lines import STDIN
     from sentire.storage.rows import check_format
 
@@ -48,8 +51,21 @@ def analyze(
     if texts:
         if output is not None:
             raise UsageError(expected="--output together with --input", got="texts", hint="use --json and a pipe")
-        _answer_texts(texts, context, load(model), label_space, as_json=as_json)
+        _refuse_file_options(
+            {
+                "--text-column": text_column,
+                "--context-column": context_column,
+                "--id-column": id_column,
+                "--rows": rows,
+                "--format": file_format,
+                "--encoding": encoding,
+                "--strict": strict or None,
+            }
+        )
+        _answer_texts(texts, context, load_model(model, where="--model"), label_space, as_json=as_json)
         return
+    if as_json and rows is not None:
+        raise UsageError(expected="--rows or --json", got="both", hint="--json shows every row already")
     if input_path is None:
         if sys.stdin.isatty():
             raise UsageError(expected="a text or --input FILE", got="neither", hint='try: sentire analyze "thank you!"')
@@ -59,12 +75,28 @@ def analyze(
     source = Source(
         path=input_path,
         file_format=check_format(file_format) if file_format else None,
-        text_column=text_column,
-        context_column=context_column,
-        id_column=id_column,
-        encoding=encoding,
+        text_column="text" if text_column is None else text_column,
+        context_column=context_column or "",
+        id_column=id_column or "",
+        encoding=encoding or "",
     )
-    _answer_file(source, load(model), label_space, output, as_json=as_json, is_strict=strict, n_first=rows)
+    _answer_file(
+        source,
+        load_model(model, where="--model"),
+        label_space,
+        output,
+        as_json=as_json,
+        is_strict=strict,
+        n_first=rows or 0,
+    )
+
+
+def _refuse_file_options(given: Mapping[str, object]) -> None:
+    from sentire.core.errors import UsageError
+
+    for option, setting in given.items():
+        if setting is not None:
+            raise UsageError(expected=f"{option} together with --input", got="texts", hint=f"{option} is for files")
 
 
 def _answer_texts(texts: list[str], context: str, model: "Model", label_space: str, *, as_json: bool) -> None:
@@ -77,7 +109,6 @@ def _answer_texts(texts: list[str], context: str, model: "Model", label_space: s
     for number, text in enumerate(texts, start=1):
         if not text.strip():
             raise DataError(expected="a text", got="an empty one", where=f"argument {number}")
-    _say_if_context_is_ignored(model, has_context=bool(context))
     answers = analyze_texts(
         texts, context=[context] * len(texts) if context else None, model=model, label_space=label_space
     )
@@ -85,6 +116,7 @@ def _answer_texts(texts: list[str], context: str, model: "Model", label_space: s
         JsonlWriter(sys.stdout.buffer).write([answer.as_dict() for answer in answers])
     else:
         print_answers(make_console(), answers)
+    _say_if_context_is_ignored(model, has_context=bool(context))
 
 
 def _answer_file(
@@ -105,7 +137,6 @@ def _answer_file(
     from sentire.storage.report import ReadReport
     from sentire.storage.writers import JsonlWriter
 
-    _say_if_context_is_ignored(model, has_context=bool(source.context_column))
     report = ReadReport(str(source.path), is_strict=is_strict, hint="name its --encoding or --format, or mend the file")
     with show_progress("analyzing") as on_progress:
         analysis = analyze_file(
@@ -125,6 +156,7 @@ def _answer_file(
         print_answers(console, analysis.first_answers)
         print_summary(console, analysis)
     _say_what_happened(analysis, output)
+    _say_if_context_is_ignored(model, has_context=bool(source.context_column))
 
 
 def _say_what_happened(analysis: "FileAnalysis", output: Path | None) -> None:
@@ -136,6 +168,8 @@ def _say_what_happened(analysis: "FileAnalysis", output: Path | None) -> None:
         say(f"{report.n_rejected:,} of {report.n_read:,} rows were not used ({reasons}); the first:")
         for rejection in report.first_rejections[:5]:
             say(f"  {rejection}")
+    if report.n_blank:
+        say(f"{report.n_blank:,} blank {'line was' if report.n_blank == 1 else 'lines were'} passed over")
     say(f"{analysis.summary.n_rows:,} texts in {analysis.seconds:.2f} s, {analysis.texts_per_second:,.0f} texts/s")
     if output is not None:
         say(f"wrote {output}")

@@ -7,12 +7,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sentire.analysis.answers import FLAG_MEANINGS, Answer, Emotion
+from sentire.analysis.answers import FLAG_MEANINGS, PROBA_DIGITS, Answer, Emotion
 from sentire.analysis.files import FileAnalysis
 from sentire.cli.bars import draw_bar, label_colour
 
 BAR_WIDTH = 24
 FEWEST_EMOTIONS = 3
+FEWEST_DIGITS = 2
 LONGEST_TEXT_CHARS = 300
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
@@ -36,7 +37,7 @@ def print_answers(console: Console, answers: Sequence[Answer]) -> None:
                 Text("  ●" if is_given else "   ", style=colour),
                 Text(f"{emotion.label:<15}", style=colour),
                 Text(f"{draw_bar(emotion.proba, BAR_WIDTH):<{BAR_WIDTH}}", style=colour),
-                Text(f"{emotion.proba:.2f}", style=colour),
+                Text(f"{emotion.proba:.{_digits(emotion)}f}", style=colour),
                 Text(_cutoff(emotion), style="dim"),
             )
         console.print(table)
@@ -79,7 +80,15 @@ def print_summary(console: Console, analysis: FileAnalysis) -> None:
 
 
 def _cutoff(emotion: Emotion) -> str:
-    return "" if emotion.threshold is None else f"cut-off {emotion.threshold:.2f}"
+    return "" if emotion.threshold is None else f"cut-off {emotion.threshold:.{_digits(emotion)}f}"
+
+
+def _digits(emotion: Emotion) -> int:
+    # So many that the eye finds the probability on the same side of its cut-off as the answer does.
+    if emotion.threshold is None:
+        return FEWEST_DIGITS
+    is_reached = float(f"{emotion.proba:.{FEWEST_DIGITS}f}") >= float(f"{emotion.threshold:.{FEWEST_DIGITS}f}")
+    return FEWEST_DIGITS if is_reached == (emotion.proba >= emotion.threshold) else PROBA_DIGITS
 
 
 def _one_line(text: str) -> str:

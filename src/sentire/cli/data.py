@@ -59,18 +59,26 @@ def check(
     """Look for broken rows, duplicates, leaks between splits and texts with conflicting labels."""
     from sentire.cli.console import make_console, show_progress
     from sentire.cli.data_tables import print_check
+    from sentire.core.errors import MissingExtraError
     from sentire.data.inspect import inspect_dataset
     from sentire.data.registry import load_dataset
 
-    with show_progress(f"checking {name}") as on_progress:
-        checked = inspect_dataset(
-            load_dataset(name),
-            splits=splits or (),
-            root=root,
-            with_near_duplicates=not no_near_duplicates,
-            is_strict=strict,
-            on_progress=on_progress,
-        )
+    try:
+        with show_progress(f"checking {name}") as on_progress:
+            checked = inspect_dataset(
+                load_dataset(name),
+                splits=splits or (),
+                root=root,
+                with_near_duplicates=not no_near_duplicates,
+                is_strict=strict,
+                on_progress=on_progress,
+            )
+    except MissingExtraError as error:
+        if "near-duplicates" not in error.needed_for:
+            raise
+        raise MissingExtraError(
+            extra=error.extra, needed_for=error.needed_for, otherwise="leave the search out with --no-near-duplicates"
+        ) from error
     if as_json:
         _print_json(checked.as_dict())
     else:

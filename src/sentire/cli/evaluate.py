@@ -20,14 +20,14 @@ def evaluate(
 ) -> None:
     """Measure a model on labelled data, with intervals."""
     from sentire.cli.console import make_console, say, show_progress
+    from sentire.cli.models import load_model
     from sentire.cli.result_tables import print_result
     from sentire.evaluate.result import render_result, write_result
     from sentire.evaluate.run import evaluate_model
-    from sentire.runtime.load import load
 
     with show_progress("evaluating") as on_progress:
         result = evaluate_model(
-            load(model),
+            load_model(model, where="MODEL"),
             data,
             label_space=label_space,
             seed=seed,

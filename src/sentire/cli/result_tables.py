@@ -43,7 +43,11 @@ def print_result(console: Console, result: EvaluationResult) -> None:
     if data.n_rejected:
         console.print(Text(f"! {data.n_rejected:,} rows could not be read; see sentire data check", style="yellow"))
     if data.n_unscored:
-        console.print(Text(f"{data.n_unscored:,} texts were not measured: they carry no label that can be measured", style="yellow"))
+        console.print(
+            Text(
+                f"{data.n_unscored:,} texts were not measured: they carry no label that can be measured", style="yellow"
+            )
+        )
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:

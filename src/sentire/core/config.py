@@ -8,9 +8,10 @@ artefact that it made.
 import dataclasses
 import hashlib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, cast, dataclass_transform, get_args, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, TypeVar, Union, cast, dataclass_transform, get_args, get_origin, get_type_hints
 
 import orjson
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -45,7 +46,7 @@ def read_config(cls: type[ConfigT], path: Path, overrides: Iterable[str] = ()) -
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(expected="a readable TOML file", got=describe(error), where=str(path)) from error
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(expected="valid TOML", got=str(error), where=str(path)) from error
     for override in overrides:
         _set_dotted(table, override)
@@ -88,13 +89,13 @@ def _set_dotted(table: dict[str, Any], override: str) -> None:
             raise ConfigError(expected="a section", got="a value", where=f"--set {key}")
     try:
         table[leaf] = tomllib.loads(f"value = {raw}")["value"]
-    except (tomllib.TOMLDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         table[leaf] = raw
 
 
 def _explain(cls: type, error: ValidationError, where: str) -> ConfigError:
-    first = error.errors(include_url=False)[0]
-    location = [str(part) for part in first["loc"]]
+    first, *others = _nearest_branches(cls, error.errors(include_url=False))
+    location = _dotted_key(cls, first["loc"])
     place = f"{'.'.join(location)} in {where}" if where else ".".join(location)
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
         known = _field_names(cls, location[:-1])
@@ -106,8 +107,63 @@ def _explain(cls: type, error: ValidationError, where: str) -> ConfigError:
         )
     if first["type"] in ("missing", "missing_argument"):
         return ConfigError(expected="a value", got="none", where=place, hint="add the key")
-    expected = first["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
+    expected = " or ".join(dict.fromkeys(_expectation(one["msg"]) for one in (first, *others)))
     return ConfigError(expected=expected, got=quote(first["input"]), where=place)
+
+
+def _expectation(message: str) -> str:
+    return message.removeprefix("Input should be ").removeprefix("Value error, ").replace("a valid array", "a list")
+
+
+def _nearest_branches(cls: type, errors: list[Any]) -> list[Any]:
+    """Return the first error; where a value may be of several types, those of the types that it comes nearest to.
+
+    Those are the types whose check went deepest into the value, and among these the ones that it has and whose range
+    it misses.
+    """
+    first = errors[0]
+    n_common = next((n for n, part in enumerate(_named_parts(cls, first["loc"])) if part is None), None)
+    if n_common is None:
+        return [first]
+    alike = [one for one in errors if one["loc"][:n_common] == first["loc"][:n_common]]
+    deepest = max(len(one["loc"]) for one in alike)
+    near = [one for one in alike if len(one["loc"]) == deepest]
+    return [one for one in near if not one["type"].endswith("_type")] or near
+
+
+def _dotted_key(cls: type, location: Iterable[int | str]) -> list[str]:
+    return [part for part in _named_parts(cls, location) if part is not None]
+
+
+def _named_parts(cls: type, location: Iterable[int | str]) -> Iterator[str | None]:
+    """Yield the parts of a place as a file names them; None for a part that names one type of several."""
+    types: list[Any] = [cls]
+    for part in location:
+        sections = [one for one in types if dataclasses.is_dataclass(one)]
+        hints = next((found for one in sections if str(part) in (found := get_type_hints(one))), None)
+        entries = [get_args(one)[-1] for one in types if get_origin(one) in (dict, Mapping)]
+        if hints is not None:
+            types = _alternatives(hints[str(part)])
+            yield str(part)
+        elif isinstance(part, int):
+            types = [other for one in types for other in _elements(one, part)]
+            yield str(part)
+        elif entries:
+            types = [other for entry in entries for other in _alternatives(entry)]
+            yield part
+        elif len(types) > 1:
+            yield None
+        else:  # a key that is unknown
+            yield part
+
+
+def _alternatives(hint: Any) -> list[Any]:
+    return [one for one in get_args(hint) if one is not NoneType] if get_origin(hint) in (Union, UnionType) else [hint]
+
+
+def _elements(hint: Any, position: int) -> list[Any]:
+    kinds = [one for one in get_args(hint) if one is not Ellipsis]
+    return _alternatives(kinds[min(position, len(kinds) - 1)]) if kinds else []
 
 
 def _field_names(cls: type, path: Iterable[str]) -> list[str]:

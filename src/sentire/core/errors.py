@@ -63,14 +63,14 @@ class UnknownNameError(UsageError):
     """A name that is not registered; the message holds near matches and all known names."""
 
     @classmethod
-    def among(cls, kind: str, name: str, known: Iterable[str], *, where: str = "") -> "UnknownNameError":
+    def among(cls, kind: str, name: object, known: Iterable[str], *, where: str = "") -> "UnknownNameError":
         """Build the error for ``name``, which is none of the ``known`` names of this ``kind``."""
         names = sorted(known)
         return cls(
             expected=f"the name of a {kind} ({', '.join(names)})",
             got=quote(name),
             where=where,
-            hint=did_you_mean(name, names),
+            hint=did_you_mean(name, names) if isinstance(name, str) else "",
         )
 
 
@@ -113,12 +113,14 @@ class MissingExtraError(SentireError):
 
     exit_code = 6
 
-    def __init__(self, *, extra: str, needed_for: str) -> None:
+    def __init__(self, *, extra: str, needed_for: str, otherwise: str = "") -> None:
         self.extra = extra
+        self.needed_for = needed_for
+        advice = f", or {otherwise}" if otherwise else ""
         super().__init__(
             expected=f"the extra '{extra}' for {needed_for}",
             got="an installation without it",
-            hint=f"run: pip install 'sentire[{extra}]'",
+            hint=f"run: pip install 'sentire[{extra}]'{advice}",
         )
 
 
@@ -161,7 +163,7 @@ def list_names(names: Iterable[str]) -> str:
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Name the nearest known names, or nothing where none is near.
+    """Name the nearest known names, capitals aside, or nothing where none is near.
 
     Example:
         >>> did_you_mean("joyfull", ["joy", "joyful", "anger"])
@@ -169,10 +171,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """
     if len(name) > LONGEST_QUOTE_CHARS:  # no name is that long, and the search for matches is slow on long strings
         return ""
-    near = get_close_matches(name, list(known), n=3, cutoff=0.6)
+    real_names: dict[str, list[str]] = {}
+    for one in known:
+        real_names.setdefault(one.casefold(), []).append(one)
+    near = get_close_matches(name.casefold(), list(real_names), n=3, cutoff=0.6)
     if not near:
         return ""
-    choices = " or ".join(f'"{match}"' for match in near)
+    choices = " or ".join(f'"{one}"' for match in near for one in real_names[match])
     return f"did you mean {choices}?"
 
 

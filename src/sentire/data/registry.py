@@ -49,9 +49,9 @@ def load_dataset(name: str) -> Dataset:
         UnknownNameError: No such name; the message holds near matches.
         ConfigError: The TOML file cannot be read or is wrong.
     """
-    if name.endswith(".toml"):
+    if isinstance(name, str) and name.endswith(".toml"):
         return read_dataset_file(Path(name))
-    found = DATASETS.get(name)
+    found = DATASETS.get(name) if isinstance(name, str) else None
     if found is None:
         raise UnknownNameError.among("data set", name, DATASETS)
     return found

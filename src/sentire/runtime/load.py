@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 from sentire.core.errors import ArtifactError, UnknownNameError, UsageError, quote
 from sentire.runtime.model_folder import read_model_manifest
@@ -62,9 +62,19 @@ def load(name_or_path: str | Path = "default") -> Model:
     return reader(folder, manifest)
 
 
+def take_model(model: str | Path | Model) -> Model:
+    """Return a model that is loaded already, or load the one that is named.
+
+    Raises:
+        UsageError: It is neither a model nor a name or path.
+        UnknownNameError: There is no such model and no such folder.
+        ArtifactError: The model is damaged.
+    """
+    is_loaded = not isinstance(model, str | Path) and callable(getattr(model, "judge", None))
+    return cast("Model", model) if is_loaded else load(cast("str | Path", model))
+
+
 def _unknown(name: str, folder: Path) -> UnknownNameError:
     error = UnknownNameError.among("model", name, EMBEDDED_MODELS)
     got = f"the file {name}" if os.path.isfile(folder) else quote(name)  # noqa: PTH113
-    return UnknownNameError(
-        expected=f"{error.expected} or the folder of a trained model", got=got, hint=error.hint
-    )
+    return UnknownNameError(expected=f"{error.expected} or the folder of a trained model", got=got, hint=error.hint)

@@ -95,8 +95,8 @@ class TfidfModel:
             DataError: An element is not a text.
             UsageError: There is not one context a text.
         """
-        check_context(context, len(texts))
         prepared = prepare_texts(texts)
+        check_context(context, len(prepared))
         proba = np.zeros((len(prepared), len(self.label_space)), dtype=np.float32)
         is_known = np.zeros(len(prepared), dtype=np.bool_)
         for part in iterate_batches(prepared):

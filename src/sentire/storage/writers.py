@@ -2,6 +2,8 @@
 
 import csv
 import io
+import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,13 +11,16 @@ from typing import Any, BinaryIO, Protocol
 
 import orjson
 
-from sentire.core.errors import MissingExtraError, UsageError, quote
+from sentire.core.errors import MissingExtraError, OutputError, UsageError, quote
 from sentire.storage.atomic import open_atomic
-from sentire.storage.rows import FileFormat
+from sentire.storage.rows import FileFormat, detect_format
 
 WRITABLE_FORMATS: tuple[FileFormat, ...] = ("csv", "tsv", "jsonl", "parquet")
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_PLAIN_NUMBER = re.compile(r"[+-] *\d[\d ]*(\.[\d ]*)?|[+-] *\.\d[\d ]*", re.ASCII)
+
+_LINE_AND_FIELD_ENDS = dict.fromkeys(map(ord, "\t\n\x0b\x0c\r\x1c\x1d\x1e\x85\u2028\u2029"), " ")
 
 
 class RowWriter(Protocol):
@@ -23,6 +28,28 @@ class RowWriter(Protocol):
 
     def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Append rows; each has a value for every column."""
+
+
+def detect_writable_format(path: Path) -> FileFormat:
+    """Tell by the end of its name in which format a table is to be written.
+
+    Raises:
+        OutputError: A directory stands there.
+        UsageError: The name ends in no suffix of a format that can be written.
+    """
+    if os.path.isdir(path):  # noqa: PTH112  Path.is_dir stumbles over names that no file can have
+        raise OutputError(
+            expected="a place that can be written", got="a directory", where=str(path), hint="name a file"
+        )
+    try:
+        file_format = detect_format(path)
+    except UsageError:
+        file_format = None
+    if file_format not in WRITABLE_FORMATS:
+        raise UsageError(
+            expected=f"an output that ends in .{', .'.join(WRITABLE_FORMATS)}", got=quote(path.name), where="--output"
+        )
+    return file_format
 
 
 @contextmanager
@@ -56,11 +83,13 @@ def open_row_writer(path: Path, file_format: FileFormat, columns: Mapping[str, t
 def make_cell_harmless(cell: Any) -> Any:
     """Put an apostrophe before text that a spreadsheet would run as a formula.
 
+    A number with its sign (digits, blanks, at most one decimal point) is none: ids and telephone numbers stay.
+
     Example:
-        >>> make_cell_harmless("=1+1"), make_cell_harmless("fine"), make_cell_harmless(-0.5)
-        ("'=1+1", 'fine', -0.5)
+        >>> make_cell_harmless("=1+1"), make_cell_harmless("fine"), make_cell_harmless("-5"), make_cell_harmless("-5+1")
+        ("'=1+1", 'fine', '-5', "'-5+1")
     """
-    if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS):
+    if isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) and not _PLAIN_NUMBER.fullmatch(cell):
         return f"'{cell}"
     return cell
 
@@ -100,7 +129,7 @@ class _SeparatedWriter:
 
     def _clean(self, cell: Any) -> Any:
         # TSV has no quoting, so what would break a line or a field becomes a blank.
-        return make_cell_harmless(cell if self._is_quoted else _squeeze(cell))
+        return make_cell_harmless(cell if self._is_quoted else _flatten(cell))
 
     def _write_lines(self, rows: Sequence[Sequence[Any]]) -> None:
         buffer = io.StringIO(newline="")
@@ -111,8 +140,8 @@ class _SeparatedWriter:
         self._file.write(buffer.getvalue().encode())
 
 
-def _squeeze(cell: Any) -> Any:
-    return " ".join(cell.split()) if isinstance(cell, str) else cell
+def _flatten(cell: Any) -> Any:
+    return cell.translate(_LINE_AND_FIELD_ENDS) if isinstance(cell, str) else cell
 
 
 @contextmanager
