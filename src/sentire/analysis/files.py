@@ -216,7 +216,8 @@ class _NestedSink:
         self._writer = writer
 
     def write(self, answers: list[Answer]) -> None:
-        self._writer.write([answer.as_dict() for answer in answers])
+        # One at a time: a batch of answers as plain data would be a hundred thousand dictionaries at once.
+        self._writer.write(answer.as_dict() for answer in answers)
 
 
 class _FlatSink:
@@ -226,7 +227,7 @@ class _FlatSink:
         self._has_context = has_context
 
     def write(self, answers: list[Answer]) -> None:
-        self._writer.write([self._flatten(answer) for answer in answers])
+        self._writer.write(self._flatten(answer) for answer in answers)
 
     def _flatten(self, answer: Answer) -> Mapping[str, Any]:
         row: dict[str, Any] = {"id": answer.id, "text": answer.text}

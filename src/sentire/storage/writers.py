@@ -4,7 +4,7 @@ import csv
 import io
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -26,7 +26,7 @@ _LINE_AND_FIELD_ENDS = dict.fromkeys(map(ord, "\t\n\x0b\x0c\r\x1c\x1d\x1e\x85\u2
 class RowWriter(Protocol):
     """Takes rows, a batch at a time."""
 
-    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append rows; each has a value for every column."""
 
 
@@ -100,7 +100,7 @@ class JsonlWriter:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
 
-    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Append rows."""
         self._file.write(b"".join(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE) for row in rows))
 
@@ -123,7 +123,7 @@ class _SeparatedWriter:
         self._is_quoted = delimiter == ","
         self._write_lines([[self._clean(name) for name in columns]])
 
-    def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
         columns, clean = self._columns, self._clean
         self._write_lines([[clean(row[name]) if is_text else row[name] for name, is_text in columns] for row in rows])
 
@@ -155,8 +155,9 @@ def _open_parquet(file: BinaryIO, columns: Mapping[str, type]) -> Iterator[RowWr
     schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
 
     class ParquetRowWriter:
-        def write(self, rows: Sequence[Mapping[str, Any]]) -> None:
-            arrays = [pa.array([row[name] for row in rows], type=schema.field(name).type) for name in columns]
+        def write(self, rows: Iterable[Mapping[str, Any]]) -> None:
+            batch = list(rows)
+            arrays = [pa.array([row[name] for row in batch], type=schema.field(name).type) for name in columns]
             writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
 
     with pq.ParquetWriter(file, schema) as writer:
