@@ -60,7 +60,7 @@ def test_the_list_says_the_same_twice(sentire, nothing):
     for entry in entries:
         assert entry["name"] in shown
         assert entry["title"].split()[0] in shown
-        for count in entry["splits"].values():
+        for count in filter(None, entry["splits"].values()):
             assert f"{count:,}" in shown
     assert shown.count("yes") == sum(entry["weights_may_ship"] == "yes" for entry in entries)
 
@@ -86,7 +86,7 @@ def test_a_card_says_the_same_twice(sentire, name):
         assert squeeze(file["path"]) in shown
         assert squeeze(file["url"]) in shown
     for split, count in card["splits"].items():
-        assert f"{split}{count:,}" in shown
+        assert f"{split}{'' if count is None else f'{count:,}'}" in shown
 
 
 def test_the_card_of_own_data(sentire, own):

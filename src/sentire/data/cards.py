@@ -44,7 +44,7 @@ class DatasetCard:
         weights_may_ship: Whether a model trained on it may be given away.
         label_space: Of the labels; None where the corpus has none.
         affect_scale: Of continuous scores; None where the corpus has none.
-        split_counts: Usable examples by split; 0 where that is only known after reading (your own files).
+        split_counts: Usable examples by split; 0 where that is not known before reading.
         files: Every file that the loader reads, apart from ``optional_files``.
         optional_files: Read where they are there.
         grouped_by: What ``Example.group`` holds, such as ``respondent``; empty where there are no groups.
