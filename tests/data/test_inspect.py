@@ -131,7 +131,7 @@ def test_a_card_as_plain_data_holds_all_of_it(name):
     shown = orjson.loads(orjson.dumps(card_as_dict(card)))
     renamed = {"split_counts": "splits", "optional_files": "files"}
     assert {renamed.get(field.name, field.name) for field in fields(DatasetCard)} <= set(shown)
-    assert shown["splits"] == dict(card.split_counts)
+    assert shown["splits"] == {split: count or None for split, count in card.split_counts.items()}
     assert [file["path"] for file in shown["files"]] == [file.path for file in (*card.files, *card.optional_files)]
     assert shown["labels"] == ([] if card.label_space is None else list(card.label_space.labels))
 
