@@ -321,3 +321,17 @@ def test_what_cannot_be_compared(models, sentire):
         ran = sentire("compare", "a.json", other)
         assert (ran.code, ran.out) == (code, b"")
         assert said in ran.err
+
+
+@pytest.mark.parametrize("command", ["evaluate", "compare"])
+def test_an_unwritable_result_is_noticed_before_the_work(sentire, tmp_path, monkeypatch, command):
+    def work(*args, **kwargs):
+        raise AssertionError("the work began")
+
+    monkeypatch.setattr("sentire.evaluate.run.evaluate_model", work)
+    monkeypatch.setattr("sentire.evaluate.compare.compare_results", work)
+    monkeypatch.setattr("sentire.evaluate.result.read_result", work)
+    subject = ("linear", "--data", "goemotions:test") if command == "evaluate" else ("a.json", "b.json")
+    ran = sentire(command, *subject, "-o", tmp_path / "no" / "folder.json")
+    assert ran.code == 5
+    assert "a place that can be written" in ran.err

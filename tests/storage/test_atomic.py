@@ -6,12 +6,13 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from sentire.core.errors import DataError, OutputError
-from sentire.storage.atomic import make_directory, open_atomic, write_bytes, write_json
+from sentire.storage.atomic import check_writable, make_directory, open_atomic, write_bytes, write_json
 
 WRITE_FOREVER = """
 import sys
@@ -227,3 +228,13 @@ def test_make_directory(tmp_path):
     ]:
         with pytest.raises(OutputError, match=f"got {message}"):
             make_directory(path)
+
+
+def test_a_place_is_tried_before_the_work_and_left_as_it_was(tmp_path):
+    (tmp_path / "there").write_text("kept")
+    check_writable(tmp_path / "there")
+    check_writable(tmp_path / "new")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("there", "kept")]
+    for wrong in (tmp_path, tmp_path / "no" / "folder", tmp_path / "there" / "x", Path("/dev/null")):
+        with pytest.raises(OutputError, match="a place that can be written"):
+            check_writable(wrong)

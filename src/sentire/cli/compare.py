@@ -25,8 +25,10 @@ def compare(
     from sentire.cli.result_tables import print_comparison
     from sentire.evaluate.compare import compare_results
     from sentire.evaluate.result import read_result
-    from sentire.storage.atomic import write_json
+    from sentire.storage.atomic import check_writable, write_json
 
+    if output is not None:
+        check_writable(output)
     comparison = compare_results(read_result(a), read_result(b), seed=seed, n_resamples=resamples)
     if output is not None:
         write_json(output, comparison.as_dict())

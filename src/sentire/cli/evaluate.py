@@ -24,7 +24,10 @@ def evaluate(
     from sentire.cli.result_tables import print_result
     from sentire.evaluate.result import render_result, write_result
     from sentire.evaluate.run import evaluate_model
+    from sentire.storage.atomic import check_writable
 
+    if output is not None:
+        check_writable(output)
     with show_progress("evaluating") as on_progress:
         result = evaluate_model(
             load_model(model, where="MODEL"),

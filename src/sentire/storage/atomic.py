@@ -25,16 +25,7 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
         OutputError: The place cannot be written, is no regular file, or the disk is full. An OSError of the block
             itself that names another file is passed on as it is.
     """
-    try:
-        target = Path(os.path.realpath(path))
-        if target.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "a directory")
-        if target.exists() and not target.is_file():  # to replace /dev/null or a pipe would harm the machine
-            raise OSError(errno.EINVAL, "a device or a pipe")
-        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
-        file = partial.open("xb")
-    except (OSError, ValueError) as error:
-        raise _refused(path, error) from error
+    target, partial, file = _open_partial(path)
     try:
         with file:
             yield file
@@ -49,6 +40,17 @@ def open_atomic(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):  # must not hide the error that brought us here
             partial.unlink(missing_ok=True)
+
+
+def check_writable(path: Path) -> None:
+    """Find out before long work, and not after it, that a file could not be written.
+
+    Raises:
+        OutputError: The place cannot be written, or is no regular file.
+    """
+    _, partial, file = _open_partial(path)
+    file.close()
+    partial.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -78,6 +80,19 @@ def make_directory(path: Path) -> Path:
     except (OSError, ValueError) as error:
         raise _refused(path, error) from error
     return path
+
+
+def _open_partial(path: Path) -> tuple[Path, Path, BinaryIO]:
+    try:
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "a directory")
+        if target.exists() and not target.is_file():  # to replace /dev/null or a pipe would harm the machine
+            raise OSError(errno.EINVAL, "a device or a pipe")
+        partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
+        return target, partial, partial.open("xb")
+    except (OSError, ValueError) as error:
+        raise _refused(path, error) from error
 
 
 def _refused(path: Path, error: OSError | ValueError) -> OutputError:
