@@ -4,6 +4,9 @@ import pytest
 
 from sentire.data.registry import DATASETS
 
+SHIPPED = {"situations", "rare-labels"}
+"""What stands in the package and is always at hand."""
+
 DESCRIPTION = """
 [dataset]
 name = "remarks"
@@ -55,14 +58,15 @@ def squeeze(text: str) -> str:
 def test_the_list_says_the_same_twice(sentire, nothing):
     entries = sentire("data", "list", "--json").json
     assert [entry["name"] for entry in entries] == list(DATASETS)
-    assert not any(entry["is_at_hand"] for entry in entries)
+    assert {entry["name"] for entry in entries if entry["is_at_hand"]} == SHIPPED
     shown = sentire("data", "list").text
     for entry in entries:
         assert entry["name"] in shown
         assert entry["title"].split()[0] in shown
         for count in filter(None, entry["splits"].values()):
             assert f"{count:,}" in shown
-    assert shown.count("yes") == sum(entry["weights_may_ship"] == "yes" for entry in entries)
+    n_may_ship = sum(entry["weights_may_ship"] == "yes" for entry in entries)
+    assert shown.count("yes") == n_may_ship + len(SHIPPED)
 
 
 def test_what_is_at_hand_is_seen_at_another_root(sentire, nothing, tmp_path):
@@ -71,7 +75,7 @@ def test_what_is_at_hand_is_seen_at_another_root(sentire, nothing, tmp_path):
         (tmp_path / "root" / file.path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "root" / file.path).touch()
     entries = sentire("data", "list", "--json", "--root", tmp_path / "root").json
-    assert [entry["name"] for entry in entries if entry["is_at_hand"]] == ["isear"]
+    assert {entry["name"] for entry in entries if entry["is_at_hand"]} == {"isear", *SHIPPED}
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -208,6 +212,15 @@ def test_files_that_are_there_are_told_so(sentire, tmp_path, nothing):
     for file in card.files:
         (line,) = [line for line in shown.splitlines() if file.path in line]
         assert line.split()[1] == "present"
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED))
+def test_what_ships_with_the_package_is_checked_and_not_fetched(sentire, nothing, name):
+    check = sentire("data", "check", name, "--no-near-duplicates", "--json").json
+    counts = DATASETS[name].card.split_counts
+    assert [split["n_examples"] for split in check["splits"]] == [next(iter(counts.values()))]
+    assert sentire("data", "fetch", name, "--json").json["files"] == []
+    assert list(nothing.iterdir()) == []
 
 
 @pytest.mark.parametrize("options", [(), ("--json",), ("--force",)])

@@ -1,11 +1,13 @@
 import re
-from typing import get_args
+from typing import NoReturn, get_args
 
 import pytest
 
 from sentire.core.affect import VAD_DIMENSIONS
 from sentire.core.errors import ConfigError, DataError, UnknownNameError, UsageError
 from sentire.data.cards import WeightsMayShip
+from sentire.data.fetch import fetch_dataset
+from sentire.data.listing import list_known
 from sentire.data.reading import Reading
 from sentire.data.registry import DATASETS, load_dataset, parse_split_name
 from sentire.storage.manifest import hash_file
@@ -26,7 +28,13 @@ NAMES = [
     "glasgow-norms",
     "fairytaleqa",
     "classic-fiction",
+    "situations",
+    "rare-labels",
 ]
+SHIPPED = ["situations", "rare-labels"]
+"""What stands in the package and needs no file in the data root."""
+
+IN_DATA_ROOT = [name for name in NAMES if name not in SHIPPED]
 HASHED = {name for name in NAMES if not name.startswith(("goemotions-raw", "emocontext", "iemocap", "classic"))}
 
 
@@ -45,7 +53,7 @@ def test_every_card_is_complete(name):
     assert card.defects
     assert card.changes
     assert card.label_space is not None or card.affect_scale is not None or card.kind == "narratives"
-    assert card.files
+    assert bool(card.files) == (name not in SHIPPED)
     assert all(count >= 0 for count in card.split_counts.values())
     assert next(iter(card.split_counts.values())) > 0
     for file in (*card.files, *card.optional_files):
@@ -57,7 +65,7 @@ def test_every_card_is_complete(name):
     assert card.access or all(file.url for file in card.files)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", IN_DATA_ROOT)
 def test_a_missing_file_is_named_with_its_place(name, tmp_path):
     dataset = DATASETS[name]
     with pytest.raises(DataError) as caught:
@@ -67,6 +75,20 @@ def test_a_missing_file_is_named_with_its_place(name, tmp_path):
     assert str(tmp_path) in message
     assert "SENTIRE_DATA" in message
     assert ("sentire data fetch" in message) == any(file.url for file in dataset.card.files)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_what_the_package_ships_is_read_without_a_data_root(name, tmp_path):
+    card = DATASETS[name].card
+    root = tmp_path / "none"
+    assert {split: len(DATASETS[name].read_split(split, root=root)) for split in card.splits} == card.split_counts
+    assert [entry.is_at_hand for entry in list_known(root) if entry.card is card] == [True]
+    assert fetch_dataset(card, root, open_url=_no_network).files == ()
+    assert not root.exists()
+
+
+def _no_network(*_: object) -> NoReturn:
+    raise AssertionError("nothing is to be fetched")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -97,7 +119,7 @@ def test_every_loader_keeps_what_its_card_promises(name, corpus_root):
         for one in examples:
             assert one.text.strip()
             assert bool(one.group) == bool(card.grouped_by)
-            assert not one.is_synthetic
+            assert one.is_synthetic == (name == "rare-labels")
             assert all(card.label_space is not None and label in card.label_space for label in one.labels)
             if card.label_space is not None and card.label_space.task == "single-label":
                 assert len(one.labels) == 1

@@ -14,6 +14,7 @@ from sentire.data import (
     meld,
     narratives,
     sarcasm,
+    situations,
     sst,
     vader,
 )
@@ -38,6 +39,8 @@ DATASETS: dict[str, Dataset] = {
         Dataset(card=glasgow.CARD, iter_records=glasgow.iter_records),
         Dataset(card=narratives.FAIRYTALEQA_CARD, iter_records=narratives.iter_fairytaleqa_records),
         Dataset(card=narratives.CLASSIC_FICTION_CARD, iter_records=narratives.iter_classic_fiction_records),
+        Dataset(card=situations.SITUATIONS_CARD, iter_records=situations.iter_situations_records),
+        Dataset(card=situations.RARE_LABELS_CARD, iter_records=situations.iter_rare_labels_records),
     )
 }
 
