@@ -3,7 +3,7 @@
 from typing import Any
 
 from sentire.classifiers.recipe import TfidfRecipe
-from sentire.data.cards import DatasetCard
+from sentire.data.cards import DatasetCard, WeightsMayShip
 
 _SHIPPING = {
     "yes": "may be given away",
@@ -11,6 +11,11 @@ _SHIPPING = {
     "with attribution, same licence": "may be given away with the attribution above and under the same licence",
     "no": "must **not** be given away: the data's licence does not allow it",
 }
+
+
+def describe_shipping(weights_may_ship: WeightsMayShip) -> str:
+    """Say in words whether weights that learned from a data set may be given away."""
+    return _SHIPPING[weights_may_ship]
 
 
 def render_model_card(recipe: TfidfRecipe, data: DatasetCard, report: dict[str, Any]) -> str:
@@ -32,7 +37,7 @@ text, not their order beyond pairs, and ignores context.
 - Settings: {settings}; seed {recipe.seed}.
 - Learned from: `{recipe.data.train}`, {report["n_train"]:,} texts, revision {data.revision}.
 - Data: {data.citation}
-- Licence of the data: {data.licence}. The weights {_SHIPPING[data.weights_may_ship]}.
+- Licence of the data: {data.licence}. The weights {describe_shipping(data.weights_may_ship)}.
 
 ## Measured on dev
 

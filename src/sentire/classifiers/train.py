@@ -1,37 +1,27 @@
 """Train a classical model by its recipe, from corpus to model folder."""
 
-import hashlib
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import orjson
-from numpy.typing import NDArray
 
 from sentire._version import __version__
-from sentire.classifiers.calibrate import compare_calibrations, fit_calibrator, make_calibrated_folds
 from sentire.classifiers.card import render_model_card
+from sentire.classifiers.dev_fit import fit_on_dev
 from sentire.classifiers.estimators import TfidfClassifier, TfidfLogisticRegression, TfidfNaiveBayes
-from sentire.classifiers.folds import CalibratedFold
+from sentire.classifiers.labelled import read_labelled
 from sentire.classifiers.recipe import TfidfRecipe, ThresholdSection, classifier_grid
 from sentire.classifiers.search import grid_search
-from sentire.classifiers.thresholds import ThresholdFit, fit_fixed, fit_global, fit_likeliest, fit_per_label
 from sentire.core.config import dump_config, fingerprint
-from sentire.core.errors import ConfigError, DataError
-from sentire.core.label_maps import load_label_map, maps_from
-from sentire.core.labels import LabelSpace, load_label_space
+from sentire.core.errors import ConfigError
+from sentire.core.labels import load_label_space
 from sentire.core.progress import OnProgress, stay_quiet
-from sentire.core.records import Example
-from sentire.data.cards import DatasetCard
-from sentire.data.reading import Reading
-from sentire.data.registry import parse_split_name
 from sentire.runtime.linear import LinearScorer
 from sentire.runtime.model_folder import ModelConfig, check_model_folder
-from sentire.runtime.texts import prepare_texts
 from sentire.runtime.tfidf_model import TfidfModel
 from sentire.storage.atomic import make_directory, write_json
 
@@ -49,16 +39,6 @@ class TrainedModel:
 
     model: TfidfModel
     report: dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Split:
-    card: DatasetCard
-    space: LabelSpace
-    texts: list[str]
-    targets: NDArray[np.bool_]
-    left_out: dict[str, int]
-    n_without_label: int
 
 
 def train_tfidf(
@@ -88,8 +68,8 @@ def train_tfidf(
     started = time.perf_counter()
     kind, settled, grid = classifier_grid(recipe)
     wanted = load_label_space(recipe.data.label_space) if recipe.data.label_space else None
-    train = _read_split(recipe.data.train, wanted, data_root)
-    dev = _read_split(recipe.data.dev, train.space, data_root)
+    train = read_labelled(recipe.data.train, wanted, data_root)
+    dev = read_labelled(recipe.data.dev, train.space, data_root)
     if train.space.task == "single-label" and recipe.thresholds != ThresholdSection():
         raise ConfigError(
             expected="no [thresholds] for a single-label space, where the likeliest label is given",
@@ -114,7 +94,7 @@ def train_tfidf(
             seed=recipe.seed,
             cutoffs="likeliest" if train.space.task == "single-label" else recipe.search.cutoffs,
             checkpoint=checkpoint,
-            fingerprint=f"{__version__}-{fingerprint(recipe)}-{_hash_split(train)}",
+            fingerprint=f"{__version__}-{fingerprint(recipe)}-{train.fingerprint}",
             on_progress=on_progress,
         )
         estimator.set_params(**max(cells, key=lambda cell: cell.mean).settings)
@@ -123,19 +103,16 @@ def train_tfidf(
     scorer = _round_weights(estimator.scorer_, recipe.output.precision)
     dev_logits = scorer.score(estimator.features_.transform(dev.texts))
 
-    on_progress(1, 3, "calibrating on dev")
-    calibrations = compare_calibrations(dev_logits, dev.targets, n_folds=recipe.calibration.n_folds, seed=recipe.seed)
-    method: str = recipe.calibration.method
-    if method == "best":
-        method = min(calibrations, key=lambda name: calibrations[name]["log_loss"])
-    calibrator = fit_calibrator(method, dev_logits, dev.targets)
-    dev_proba = calibrator.apply(dev_logits)
-    folds = make_calibrated_folds(method, dev_logits, dev.targets, n_folds=recipe.calibration.n_folds, seed=recipe.seed)
-
-    on_progress(2, 3, "choosing cut-offs on dev")
-    chosen = fit_thresholds(recipe.thresholds, train.space, dev.targets, dev_proba, folds)
-    projected = _fit_projected(recipe, train.space, dev.targets, dev_proba, folds)
-    compared = _compare_thresholds(recipe, train.space, dev.targets, dev_logits, dev_proba, folds)
+    on_progress(1, 3, "choosing calibration and cut-offs on dev")
+    fitted = fit_on_dev(
+        dev_logits,
+        dev.targets,
+        train.space,
+        calibration=recipe.calibration,
+        thresholds=recipe.thresholds,
+        seed=recipe.seed,
+    )
+    on_progress(2, 3, "saving")
     report = {
         "dev": dev.card.name,
         "n_train": len(train.texts),
@@ -145,26 +122,17 @@ def train_tfidf(
         "classifier": {"kind": kind, **_plain_settings(estimator)},
         "n_features": len(estimator.features_),
         "search": [cell.as_dict() for cell in cells],
-        "calibration": {"chosen": method, "cross_fitted_on_dev": calibrations},
-        "thresholds": {
-            "chosen": chosen.method,
-            "shrinkage": chosen.shrinkage,
-            "cross_fitted_on_dev": {**compared, "chosen": chosen.cross_fitted},
-            "projected": {
-                name: {"cross_fitted_on_dev": fit.cross_fitted, "shrinkage": fit.shrinkage}
-                for name, fit in projected.items()
-            },
-        },
+        **fitted.report,
     }
     model = TfidfModel(
         config=ModelConfig(
             name=recipe.name,
             label_space=train.space,
-            thresholds=chosen.thresholds,
-            threshold_method=chosen.method
+            thresholds=fitted.thresholds.thresholds,
+            threshold_method=fitted.thresholds.method
             if train.space.task == "single-label"
-            else f"{chosen.method}, chosen on {recipe.data.dev}",
-            projected_thresholds={name: fit.thresholds for name, fit in projected.items()},
+            else f"{fitted.thresholds.method}, chosen on {recipe.data.dev}",
+            projected_thresholds={name: fit.thresholds for name, fit in fitted.projected.items()},
             training={
                 "recipe": dump_config(recipe),
                 "recipe_fingerprint": fingerprint(recipe),
@@ -175,111 +143,13 @@ def train_tfidf(
         ),
         features=estimator.features_,
         scorer=scorer,
-        calibrator=calibrator,
+        calibrator=fitted.calibrator,
     )
     model.save(output, card=render_model_card(recipe, train.card, report), precision=recipe.output.precision)
     write_json(output / REPORT_NAME, {**report, "seconds": round(time.perf_counter() - started, 1)})
     checkpoint.unlink(missing_ok=True)
     on_progress(3, 3, "saved")
     return TrainedModel(model=model, report=report)
-
-
-def fit_thresholds(
-    section: ThresholdSection,
-    space: LabelSpace,
-    targets: NDArray[np.bool_],
-    proba: NDArray[np.floating],
-    folds: Sequence[CalibratedFold],
-) -> ThresholdFit:
-    """Choose cut-offs as a recipe says; in a single-label space there is nothing to choose."""
-    if space.task == "single-label":
-        return fit_likeliest(targets, folds)
-    if section.method == "fixed":
-        return fit_fixed(targets, folds, section.value)
-    if section.method == "global":
-        return fit_global(targets, proba, folds)
-    return fit_per_label(targets, proba, folds, shrinkages=section.shrinkages)
-
-
-def _read_split(name: str, wanted: LabelSpace | None, data_root: Path | None) -> _Split:
-    dataset, split = parse_split_name(name)
-    space = dataset.card.label_space
-    if space is None:
-        raise DataError(expected="a data set with labels", got=dataset.card.name, where=name)
-    reading = Reading()
-    examples = dataset.read_split(split, root=data_root, reading=reading)
-    labels: list[tuple[str, ...]] = [example.labels for example in examples]
-    if wanted is not None and wanted != space:
-        label_map = load_label_map(space.name, wanted.name)
-        space, labels = label_map.target, [label_map.map_labels(row) for row in labels]
-    usable = [
-        (example.text, row) for example, row in zip(examples, labels, strict=True) if _is_usable(example, row, space)
-    ]
-    if not any(row for _, row in usable):
-        raise DataError(expected=f"examples with labels of {space.id}", got="none", where=name)
-    return _Split(
-        card=dataset.card,
-        space=space,
-        texts=prepare_texts([text for text, _ in usable]),
-        targets=space.encode(row for _, row in usable),
-        left_out={"rejected_rows": reading.n_rejected, "without_usable_label": len(examples) - len(usable)},
-        n_without_label=sum(not row for _, row in usable),
-    )
-
-
-def _is_usable(example: Example, labels: tuple[str, ...], space: LabelSpace) -> bool:
-    if not example.is_labelled:
-        return False
-    if space.task == "single-label":
-        return len(labels) == 1
-    # No label at all is a truth to learn from; labels that lead nowhere in the wanted space are not.
-    return bool(labels) or not example.labels
-
-
-def _hash_split(split: _Split) -> str:
-    # The revision of a card does not change with the rows of your own files; a stale search must not go on.
-    digest = hashlib.sha256(orjson.dumps([split.card.revision, split.space.id, split.texts]))
-    digest.update(split.targets.tobytes())
-    return digest.hexdigest()[:16]
-
-
-def _fit_projected(
-    recipe: TfidfRecipe,
-    space: LabelSpace,
-    targets: NDArray[np.bool_],
-    proba: NDArray[np.float32],
-    folds: Sequence[CalibratedFold],
-) -> dict[str, ThresholdFit]:
-    return {
-        label_map.target.name: fit_thresholds(
-            recipe.thresholds,
-            label_map.target,
-            label_map.project_indicator(targets),
-            label_map.project_proba(proba),
-            [replace(fold, proba=label_map.project_proba(fold.proba)) for fold in folds],
-        )
-        for label_map in maps_from(space)
-        if label_map.target.task == "multi-label"
-    }
-
-
-def _compare_thresholds(
-    recipe: TfidfRecipe,
-    space: LabelSpace,
-    targets: NDArray[np.bool_],
-    logits: NDArray[np.float32],
-    proba: NDArray[np.float32],
-    folds: Sequence[CalibratedFold],
-) -> dict[str, dict[str, float]]:
-    if space.task == "single-label":
-        return {}
-    uncalibrated = make_calibrated_folds("none", logits, targets, n_folds=recipe.calibration.n_folds, seed=recipe.seed)
-    return {
-        "fixed .5, uncalibrated": fit_fixed(targets, uncalibrated, 0.5).cross_fitted,
-        "fixed .5": fit_fixed(targets, folds, 0.5).cross_fitted,
-        "global": fit_global(targets, proba, folds).cross_fitted,
-        "per label, no shrinkage": fit_per_label(targets, proba, folds, shrinkages=(0.0,)).cross_fitted,
-    }
 
 
 def _round_weights(scorer: LinearScorer, precision: str) -> LinearScorer:

@@ -42,6 +42,15 @@ def read_config(cls: type[ConfigT], path: Path, overrides: Iterable[str] = ()) -
         ConfigError: The file cannot be read, is not TOML, or holds a wrong key or value; the message names the
             dotted key and near matches.
     """
+    return parse_config(cls, read_table(path, overrides), where=str(path))
+
+
+def read_table(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
+    """Read a TOML file as plain values, with ``section.key=value`` strings that win over it; nothing is checked yet.
+
+    Raises:
+        ConfigError: The file cannot be read or is not TOML, or an override is none.
+    """
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, UnicodeDecodeError) as error:
@@ -50,7 +59,7 @@ def read_config(cls: type[ConfigT], path: Path, overrides: Iterable[str] = ()) -
         raise ConfigError(expected="valid TOML", got=str(error), where=str(path)) from error
     for override in overrides:
         _set_dotted(table, override)
-    return parse_config(cls, table, where=str(path))
+    return table
 
 
 def parse_config(cls: type[ConfigT], table: Mapping[str, Any], *, where: str = "") -> ConfigT:

@@ -13,6 +13,7 @@ Every message has four parts: what was expected, what was got, where, and what t
     ├── OutputError        a place that cannot be written                   exit  5
     ├── MissingExtraError  an optional dependency that is not installed     exit  6
     ├── FetchError         a download that did not arrive whole             exit  7
+    ├── TrainingError      a training that cannot go on                     exit  8
     └── NotFittedError     a model that is asked before it is trained       exit  3
 """
 
@@ -128,6 +129,12 @@ class FetchError(SentireError):
     """A download that did not arrive, or not whole."""
 
     exit_code = 7
+
+
+class TrainingError(SentireError):
+    """A training that cannot go on, such as one whose loss is no number any more."""
+
+    exit_code = 8
 
 
 class NotFittedError(SentireError, ValueError, AttributeError):
