@@ -5,8 +5,9 @@
 >>> answers[0].labels
 ('gratitude',)
 
-``analyze`` answers texts, ``load`` gives a model with ``predict_proba``, ``predict`` and ``label_space``. Everything
-is loaded at its first use, so that importing the package costs next to nothing.
+``analyze`` answers texts, ``explain`` says which words moved the answers, ``load`` gives a model with
+``predict_proba``, ``predict`` and ``label_space``. Everything is loaded at its first use, so that importing the package
+costs next to nothing.
 """
 
 from importlib import import_module
@@ -18,6 +19,7 @@ from sentire._version import __version__
 if TYPE_CHECKING:
     from sentire.analysis.analyze import analyze
     from sentire.analysis.answers import Answer, Emotion
+    from sentire.analysis.explain import Explanation, explain
     from sentire.core.errors import SentireError
     from sentire.core.label_maps import load_label_map
     from sentire.core.labels import LabelSpace, load_label_space
@@ -30,11 +32,13 @@ __all__ = [
     "Answer",
     "Emotion",
     "Example",
+    "Explanation",
     "LabelSpace",
     "SentireError",
     "__version__",
     "analyze",
     "evaluate_classifier",
+    "explain",
     "load",
     "load_dataset",
     "load_label_map",
@@ -46,10 +50,12 @@ _HOMES = MappingProxyType(
         "Answer": "sentire.analysis.answers",
         "Emotion": "sentire.analysis.answers",
         "Example": "sentire.core.records",
+        "Explanation": "sentire.analysis.explain",
         "LabelSpace": "sentire.core.labels",
         "SentireError": "sentire.core.errors",
         "analyze": "sentire.analysis.analyze",
         "evaluate_classifier": "sentire.evaluate.evaluator",
+        "explain": "sentire.analysis.explain",
         "load": "sentire.runtime.load",
         "load_dataset": "sentire.data.registry",
         "load_label_map": "sentire.core.label_maps",

@@ -1,15 +1,19 @@
 """``sentire analyze``: what people feel in some texts or in a file of texts."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from sentire.analysis.answers import Answer, AnswerSpace
+    from sentire.analysis.explain import Explanation
     from sentire.analysis.files import FileAnalysis, Source
     from sentire.runtime.load import Model
+    from sentire.storage.writers import RowWriter
 
 
 def analyze(
@@ -32,6 +36,9 @@ def analyze(
     label_space: Annotated[str, typer.Option(help="Answer in these labels, such as ekman or sentiment.")] = "",
     context: Annotated[str, typer.Option(help="What the given texts were said in.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show which words moved which emotion; of a file, in JSON or of --rows.")
+    ] = False,
     rows: Annotated[int | None, typer.Option(min=0, help="Show this many rows of a file one by one.")] = None,
     file_format: Annotated[
         str | None, typer.Option("--format", help="Format of the input: csv, tsv, jsonl, parquet, txt.")
@@ -62,7 +69,9 @@ def analyze(
                 "--strict": strict or None,
             }
         )
-        _answer_texts(texts, context, load_model(model, where="--model"), label_space, as_json=as_json)
+        _answer_texts(
+            texts, context, load_model(model, where="--model"), label_space, as_json=as_json, is_explained=explain
+        )
         return
     if as_json and rows is not None:
         raise UsageError(expected="--rows or --json", got="both", hint="--json shows every row already")
@@ -72,6 +81,8 @@ def analyze(
         input_path = STDIN
     if context:
         raise UsageError(expected="--context-column with a file", got="--context", hint="--context is for given texts")
+    if explain:
+        _check_explained_output(output, is_shown=as_json or bool(rows))
     source = Source(
         path=input_path,
         file_format=check_format(file_format) if file_format else None,
@@ -88,6 +99,7 @@ def analyze(
         as_json=as_json,
         is_strict=strict,
         n_first=rows or 0,
+        is_explained=explain,
     )
 
 
@@ -99,8 +111,30 @@ def _refuse_file_options(given: Mapping[str, object]) -> None:
             raise UsageError(expected=f"{option} together with --input", got="texts", hint=f"{option} is for files")
 
 
-def _answer_texts(texts: list[str], context: str, model: "Model", label_space: str, *, as_json: bool) -> None:
-    from sentire.analysis.analyze import analyze as analyze_texts
+def _check_explained_output(output: Path | None, *, is_shown: bool) -> None:
+    from sentire.core.errors import UsageError, quote
+    from sentire.storage.writers import detect_writable_format
+
+    if output is None and not is_shown:
+        raise UsageError(
+            expected="--explain together with --rows, --json or --output FILE.jsonl",
+            got="a file whose answers are not shown",
+            hint="--rows 10 shows ten rows",
+        )
+    if output is not None and detect_writable_format(output) != "jsonl":
+        raise UsageError(
+            expected="an output that ends in .jsonl together with --explain",
+            got=quote(output.name),
+            where="--output",
+            hint="an explanation has no place in the columns of a table",
+        )
+
+
+def _answer_texts(
+    texts: list[str], context: str, model: "Model", label_space: str, *, as_json: bool, is_explained: bool
+) -> None:
+    from sentire.analysis.analyze import judge_texts
+    from sentire.analysis.answers import AnswerSpace
     from sentire.cli.answer_tables import print_answers
     from sentire.cli.console import make_console
     from sentire.core.errors import DataError
@@ -109,14 +143,23 @@ def _answer_texts(texts: list[str], context: str, model: "Model", label_space: s
     for number, text in enumerate(texts, start=1):
         if not text.strip():
             raise DataError(expected="a text", got="an empty one", where=f"argument {number}")
-    answers = analyze_texts(
-        texts, context=[context] * len(texts) if context else None, model=model, label_space=label_space
-    )
+    space = AnswerSpace(model, label_space)
+    answers = judge_texts(model, space, texts, context=[context] * len(texts) if context else None)
+    explanations = _explain(model, space, answers) if is_explained else []
     if as_json:
-        JsonlWriter(sys.stdout.buffer).write([answer.as_dict() for answer in answers])
+        rows = [answer.as_dict() for answer in answers]
+        for row, explanation in zip(rows, explanations, strict=False):  # there is one for each, or none at all
+            row.update(explanation.as_dict())
+        JsonlWriter(sys.stdout.buffer).write(rows)
     else:
-        print_answers(make_console(), answers)
+        print_answers(make_console(), answers, explanations)
     _say_if_context_is_ignored(model, has_context=bool(context))
+
+
+def _explain(model: "Model", space: "AnswerSpace", answers: Sequence["Answer"]) -> "list[Explanation]":
+    from sentire.analysis.explain import explain_answers
+
+    return explain_answers(model, space, answers)
 
 
 def _answer_file(
@@ -128,9 +171,11 @@ def _answer_file(
     as_json: bool,
     is_strict: bool,
     n_first: int,
+    is_explained: bool,
 ) -> None:
     import orjson
 
+    from sentire.analysis.answers import AnswerSpace
     from sentire.analysis.files import analyze_file
     from sentire.cli.answer_tables import print_answers, print_summary
     from sentire.cli.console import make_console, show_progress
@@ -138,13 +183,19 @@ def _answer_file(
     from sentire.storage.writers import JsonlWriter
 
     report = ReadReport(str(source.path), is_strict=is_strict, hint="name its --encoding or --format, or mend the file")
-    with show_progress("analyzing") as on_progress:
+    with ExitStack() as stack:
+        on_progress = stack.enter_context(show_progress("analyzing"))
+        answer_sink: RowWriter | None = None
+        if is_explained and (as_json or output is not None):
+            answer_sink = _explain_rows(stack, source, output, model, label_space)
+        elif as_json and output is None:
+            answer_sink = JsonlWriter(sys.stdout.buffer)
         analysis = analyze_file(
             source,
             model,
             label_space=label_space,
-            output=output,
-            answer_sink=JsonlWriter(sys.stdout.buffer) if as_json and output is None else None,
+            output=None if is_explained else output,
+            answer_sink=answer_sink,
             report=report,
             n_first=n_first,
             on_progress=on_progress,
@@ -153,10 +204,34 @@ def _answer_file(
         sys.stdout.buffer.write(orjson.dumps(analysis.as_dict(), option=orjson.OPT_APPEND_NEWLINE))
     elif not as_json:
         console = make_console()
-        print_answers(console, analysis.first_answers)
+        explanations = _explain(model, AnswerSpace(model, label_space), analysis.first_answers) if is_explained else []
+        print_answers(console, analysis.first_answers, explanations)
         print_summary(console, analysis)
     _say_what_happened(analysis, output)
     _say_if_context_is_ignored(model, has_context=bool(source.context_column))
+
+
+def _explain_rows(
+    stack: ExitStack, source: "Source", output: Path | None, model: "Model", label_space: str
+) -> "RowWriter":
+    from sentire.analysis.answers import AnswerSpace
+    from sentire.analysis.explain import ExplainingWriter
+    from sentire.core.errors import OutputError
+    from sentire.storage.writers import JsonlWriter, RowWriter, open_row_writer
+
+    writer: RowWriter = JsonlWriter(sys.stdout.buffer)
+    if output is not None:
+        if _is_same_file(output, source.path):
+            raise OutputError(expected="an output that is not the input", got=str(output), hint="choose another name")
+        writer = stack.enter_context(open_row_writer(output, "jsonl", {}))
+    return ExplainingWriter(writer, model, AnswerSpace(model, label_space))
+
+
+def _is_same_file(a: Path, b: Path) -> bool:
+    try:
+        return a.samefile(b)
+    except (OSError, ValueError):  # one of them is not there, or cannot be
+        return False
 
 
 def _say_what_happened(analysis: "FileAnalysis", output: Path | None) -> None:

@@ -1,33 +1,45 @@
 """Answers and summaries as tables with bars."""
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sentire.analysis.answers import FLAG_MEANINGS, PROBA_DIGITS, Answer, Emotion
+from sentire.analysis.answers import FLAG_MEANINGS, PROBA_DIGITS, Answer, AnswerWindow, Emotion
+from sentire.analysis.explain import Explanation
 from sentire.analysis.files import FileAnalysis
-from sentire.cli.bars import draw_bar, label_colour
+from sentire.cli.bars import draw_bar, draw_course, draw_signed_bar, format_signed, label_colour
+from sentire.cli.explanation_text import print_explanation
+from sentire.cli.one_line import one_line, shorten
+from sentire.core.affect import VAD_DIMENSIONS
 
 BAR_WIDTH = 24
 FEWEST_EMOTIONS = 3
 FEWEST_DIGITS = 2
 LONGEST_TEXT_CHARS = 300
+VAD_WIDTH = 5
+COURSE_WIDTH = 60
+MOST_WINDOWS = 12
+MOST_WINDOW_LABELS = 3
+LONGEST_EXCERPT_CHARS = 48
 
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f]")
 
+def print_answers(console: Console, answers: Sequence[Answer], explanations: Sequence[Explanation] = ()) -> None:
+    """Print each text with its likeliest emotions; those that reach their cut-off are marked.
 
-def print_answers(console: Console, answers: Sequence[Answer]) -> None:
-    """Print each text with its likeliest emotions; those that reach their cut-off are marked."""
-    for answer in answers:
+    Args:
+        console: To print on.
+        answers: N answers.
+        explanations: One for each answer, or none.
+    """
+    for position, answer in enumerate(answers):
         shown = answer.text if len(answer.text) <= LONGEST_TEXT_CHARS else f"{answer.text[:LONGEST_TEXT_CHARS]}…"
         console.print(
-            Text(f"{_one_line(answer.id)}  " if answer.id else "", style="dim") + Text(_one_line(shown), style="bold")
+            Text.assemble((f"{one_line(answer.id)}  " if answer.id else "", "dim"), (one_line(shown), "bold"))
         )
         if answer.context:
-            console.print(Text(f"  after: {_one_line(answer.context)}", style="dim"))
+            console.print(Text(f"  after: {one_line(answer.context)}", style="dim"))
         table = Table.grid(padding=(0, 1))
         space = answer.space.space.name
         for emotion in answer.emotions[: max(FEWEST_EMOTIONS, len(answer.labels) + 1)]:
@@ -41,8 +53,13 @@ def print_answers(console: Console, answers: Sequence[Answer]) -> None:
                 Text(_cutoff(emotion), style="dim"),
             )
         console.print(table)
+        if answer.vad is not None:
+            console.print(Text("   ") + _show_vad(answer.vad))
         for flag in answer.flags:
             console.print(Text(f"   ! {FLAG_MEANINGS[flag]}", style="yellow"))
+        _print_course(console, answer)
+        if explanations:
+            print_explanation(console, explanations[position], space)
         console.print()
 
 
@@ -59,12 +76,12 @@ def print_summary(console: Console, analysis: FileAnalysis) -> None:
     for label, share in summary.shares.items():
         colour = label_colour(space.name, label)
         strongest = summary.strongest(label)[0]
-        name = _one_line(strongest.id) or str(strongest.row)
+        name = one_line(strongest.id) or str(strongest.row)
         table.add_row(
             Text(label, style=colour),
             Text(f"{draw_bar(share / highest, BAR_WIDTH):<{BAR_WIDTH}}", style=colour),
             f"{share:.1%}",
-            Text.assemble((f"{name}: ", "dim"), _one_line(strongest.text)),
+            Text.assemble((f"{name}: ", "dim"), one_line(strongest.text)),
         )
     console.print(
         Text(f"{summary.n_rows:,} texts", style="bold")
@@ -79,6 +96,43 @@ def print_summary(console: Console, analysis: FileAnalysis) -> None:
         console.print(Text(f"! {count:,} rows: {FLAG_MEANINGS[flag]}", style="yellow"))
 
 
+def _show_vad(vad: Mapping[str, float]) -> Text:
+    shown = Text()
+    for dimension in VAD_DIMENSIONS:
+        score = vad[dimension]
+        shown.append(f"{dimension} ", style="dim")
+        shown.append(draw_signed_bar(score, VAD_WIDTH), style="cyan" if score >= 0 else "magenta")
+        shown.append(f" {format_signed(score):>5}   ")
+    shown.rstrip()
+    return shown
+
+
+def _print_course(console: Console, answer: Answer) -> None:
+    if not answer.course:
+        return
+    space = answer.space.space
+    console.print(Text(f"   course over {len(answer.course)} windows", style="dim"))
+    for label in answer.labels:
+        column = space.index(label)
+        drawn = draw_course([window.proba[column] for window in answer.course], COURSE_WIDTH)
+        console.print(Text(f"     {label:<15} {drawn}", style=label_colour(space.name, label)))
+    table = Table.grid(padding=(0, 1))
+    for number, window in enumerate(answer.course[:MOST_WINDOWS], start=1):
+        excerpt = shorten(answer.text[window.start : window.end], LONGEST_EXCERPT_CHARS)
+        table.add_row(Text(f"     {number:>2}", style="dim"), Text(excerpt), _show_window(window, space.name))
+    console.print(table)
+    if len(answer.course) > MOST_WINDOWS:
+        console.print(Text(f"     … and {len(answer.course) - MOST_WINDOWS} more", style="dim"))
+
+
+def _show_window(window: AnswerWindow, space: str) -> Text:
+    shown = Text(", ".join(window.labels[:MOST_WINDOW_LABELS]) or "–")
+    shown.stylize(label_colour(space, window.labels[0]) if window.labels else "dim")
+    if window.vad is not None:
+        shown.append(f"  valence {format_signed(window.vad['valence'])}", style="dim")
+    return shown
+
+
 def _cutoff(emotion: Emotion) -> str:
     return "" if emotion.threshold is None else f"cut-off {emotion.threshold:.{_digits(emotion)}f}"
 
@@ -89,8 +143,3 @@ def _digits(emotion: Emotion) -> int:
         return FEWEST_DIGITS
     is_reached = float(f"{emotion.proba:.{FEWEST_DIGITS}f}") >= float(f"{emotion.threshold:.{FEWEST_DIGITS}f}")
     return FEWEST_DIGITS if is_reached == (emotion.proba >= emotion.threshold) else PROBA_DIGITS
-
-
-def _one_line(text: str) -> str:
-    # A text from a stranger must not move the cursor or rename the window.
-    return _CONTROLS.sub("\ufffd", " ".join(text.split()))
