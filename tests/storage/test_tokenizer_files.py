@@ -102,6 +102,18 @@ def test_what_is_allowed_is_read_as_the_library_reads_it(tmp_path, kind):
         assert tokenizer.get_vocab() == original.get_vocab()
 
 
+@pytest.mark.parametrize("kind", MAKERS)
+def test_older_files_that_do_not_name_the_type_of_their_model(kind):
+    original = MAKERS[kind]()
+    parts = orjson.loads(original.to_str())
+    del parts["model"]["type"]
+    if kind == "roberta":  # they write merges as one string, too
+        parts["model"]["merges"] = [" ".join(pair) for pair in parts["model"]["merges"]]
+    tokenizer = read_tokenizer(orjson.dumps(parts))
+    assert type(tokenizer.model) is type(original.model)
+    assert tokenizer.encode("sun was", "up").ids == original.encode("sun was", "up").ids
+
+
 def test_truncation_and_padding_are_off():
     original = make_bert()
     original.enable_truncation(4)

@@ -130,7 +130,18 @@ def _read_json(path_or_bytes: Path | bytes, where: str) -> Mapping[str, Any]:
         raise ArtifactError(expected="a tokenizer in JSON", got=error.msg, where=where) from error
     if not isinstance(parts, dict) or not isinstance(parts.get("model"), dict):
         raise ArtifactError(expected="a tokenizer.json with a model", got="other JSON", where=where)
+    if "type" not in parts["model"] and (kind := _name_old_model(parts["model"])):
+        parts["model"]["type"] = kind
     return parts
+
+
+def _name_old_model(model: Mapping[str, Any]) -> str:
+    """Name the type of a model in a file that is older than the naming of types, as roberta-base's is."""
+    if "merges" in model:
+        return "BPE"
+    if "max_input_chars_per_word" in model:
+        return "WordPiece"
+    return "Unigram" if isinstance(model.get("vocab"), list) else ""
 
 
 def _check_parts(parts: Mapping[str, Any], where: str) -> dict[str, Any]:
@@ -165,7 +176,6 @@ def _list_steps(name: str, part: Any, where: str) -> list[Any]:
 
 def _check_step(name: str, step: Any, where: str) -> None:
     kind = step.get("type") if isinstance(step, dict) else None
-    # Older files leave out the type of the model; its own fields would have to be guessed from.
     if not isinstance(kind, str) or kind not in ALLOWED_STEPS[name]:
         raise ArtifactError(
             expected=f"a {name} of a known, harmless type ({list_names(sorted(ALLOWED_STEPS[name]))})",
