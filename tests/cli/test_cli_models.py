@@ -5,8 +5,13 @@ import json
 import random
 import sys
 
+import numpy as np
 import orjson
 import pytest
+
+from sentire.core.labels import make_label_space
+from sentire.runtime.judgement import Judgement
+from sentire.runtime.model_folder import ModelConfig
 
 WORDS = {
     "glad": ["lovely", "great", "wonderful", "delightful", "kind"],
@@ -159,7 +164,7 @@ def test_recipes_that_are_none(here, sentire):
         ("missing.toml", "a readable TOML file, got No such file or directory at missing.toml"),
         ("broken.toml", "valid TOML"),
         (".", "a readable TOML file, got Is a directory"),
-        ("visits.toml", "expected a value, got none at recipe in visits.toml; add the key"),
+        ("visits.toml", "expected a kind of recipe (tfidf, encoder), got none at recipe in visits.toml"),
     ):
         ran = sentire("train", name)
         assert (ran.code, ran.out) == (2, b"")
@@ -219,6 +224,12 @@ def test_evaluate_prints_what_it_writes(models, sentire):
         "macro_f1",
         *(f"{metric['value']:.4f} {metric['low']:.4f} to {metric['high']:.4f} {unseen['value']:.4f}".split()),
     ]
+    calibration = result["metrics"]["micro_ece"]
+    (line,) = [line for line in shown.splitlines() if line.startswith("micro_ece ")]
+    assert 0 < calibration["value"] < 0.2
+    assert (
+        line.split()[1:5] == f"{calibration['value']:.4f} {calibration['low']:.4f} to {calibration['high']:.4f}".split()
+    )
     for label, metrics in result["per_label"].items():
         (line,) = [line for line in shown.splitlines() if line.startswith(f"{label} ")]
         assert line.split()[1:5] == [
@@ -241,7 +252,7 @@ def test_evaluate_prints_what_it_writes(models, sentire):
         ("visits.toml", "visits.toml:test", 2, "got the file visits.toml at MODEL"),
         ("linear", "visits.toml:test", 3, "goemotions.v1 can be mapped to or from, got visits.v1"),
         (".", "visits.toml:test", 4, "manifest.json"),
-        ("a", "emobank:test", 3, "a data set with emotion labels, got emobank"),
+        ("a", "emobank:test", 2, "a model that answers with valence, arousal and dominance, got a, which answers with"),
     ],
 )
 def test_what_cannot_be_evaluated(models, sentire, model, data, code, said):
@@ -335,3 +346,176 @@ def test_an_unwritable_result_is_noticed_before_the_work(sentire, tmp_path, monk
     ran = sentire(command, *subject, "-o", tmp_path / "no" / "folder.json")
     assert ran.code == 5
     assert "a place that can be written" in ran.err
+
+
+def test_folds_are_shown_with_their_mean_and_spread(capsys):
+    from sentire.cli.console import make_console
+    from sentire.cli.result_tables import print_folds
+
+    print_folds(make_console(), [{"macro_f1": 0.7, "micro_f1": 0.5}, {"macro_f1": 0.8, "micro_f1": 0.5}])
+    assert [line.split() for line in capsys.readouterr().out.splitlines()[1:]] == [
+        ["fold", "macro_f1", "micro_f1"],
+        ["1", "0.7000", "0.5000"],
+        ["2", "0.8000", "0.5000"],
+        ["mean", "0.7500", "0.5000"],
+        ["standard", "deviation", "0.0707", "0.0000"],
+    ]
+
+
+# --- affect scores and context, until a model in the package has them: with one that is made up ------------------
+
+RATED = """
+[dataset]
+name = "rated"
+labels = ["glad", "cross", "worried", "plain"]
+affect_scale = "vad-1-5"
+[columns]
+id = "nr"
+labels = "mood"
+context = "before"
+[columns.scores]
+valence = "v"
+arousal = "a"
+dominance = "d"
+[splits]
+train = "rated-train.csv"
+test = "rated-test.csv"
+"""
+
+
+class Feeling:
+    """Reads its scores from the text and adds noise; a context makes it surer."""
+
+    uses_context = True
+    has_vad = True
+    fingerprint = "f00d"
+    projected_thresholds = {}  # noqa: RUF012  never changed
+
+    def __init__(self, name, data):
+        self.label_space = make_label_space("rated", ["glad", "cross", "worried", "plain"])
+        self.name = name
+        self.thresholds = np.full(4, 0.5)
+        self.config = ModelConfig(
+            name=name,
+            label_space=self.label_space,
+            thresholds=self.thresholds,
+            threshold_method="made up",
+            training={"recipe": {"data": {"affect_train": data}}},
+        )
+
+    def judge(self, texts, *, context=None):
+        true = np.array([[float(part) for part in text.split()[-3:]] for text in texts])
+        is_told = np.array([[bool(said)] for said in context or [None] * len(texts)])
+        noise = np.random.default_rng(len(self.name)).normal(size=true.shape)
+        vad = np.clip((true - 3) / 2 + noise * np.where(is_told, 0.1, 0.3), -1, 1).astype(np.float32)
+        proba = np.clip((vad[:, [0, 1, 2, 0]] + 1) / 2, 0, 1)
+        is_plain = np.ones(len(texts), dtype=np.bool_)
+        return Judgement(proba=proba, vad=vad, is_known=is_plain, is_english=is_plain)
+
+    def predict_proba(self, texts, *, context=None):
+        return self.judge(texts, context=context).proba
+
+    def predict(self, texts, *, context=None):
+        return self.predict_proba(texts, context=context) >= self.thresholds
+
+
+@pytest.fixture
+def rated(tmp_path, monkeypatch):
+    """Data with labels and scores in a folder, and models of any name that answer with both."""
+    for split, seed in (("train", 8), ("test", 9)):
+        draw = random.Random(seed)  # noqa: S311
+        with (tmp_path / f"rated-{split}.csv").open("w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["nr", "text", "before", "mood", "v", "a", "d"])
+            for number in range(60):
+                scores = [draw.choice([1, 2, 3, 4, 5]) for _ in range(3)]
+                said = f"{SECRET} {split} {number} felt {' '.join(map(str, scores))}"
+                writer.writerow([number, said, "You will not believe it." if number % 3 else "", "glad", *scores])
+    (tmp_path / "rated.toml").write_text(RATED)
+    (tmp_path / "scores-only.toml").write_text(
+        RATED.replace('labels = "mood"', "").replace('labels = ["glad", "cross", "worried", "plain"]', "")
+    )
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sentire.cli.models.load_model", lambda name, **_: Feeling(name, "rated.toml:train"))
+    return tmp_path
+
+
+def test_affect_scores_are_measured_printed_and_written(rated, sentire):
+    arguments = ["evaluate", "feeling", "--data", "scores-only.toml:test", "--resamples", 50]
+    as_json = sentire(*arguments, "--json", "-o", "result.json")
+    assert as_json.out == (rated / "result.json").read_bytes()
+    result = as_json.json
+    assert (result["task"], result["data"]["n"], result["per_label"]) == ("affect", 60, {})
+    assert SECRET not in as_json.text
+    lines = sentire(*arguments).text.splitlines()
+    protocol = "scores as the model gives them, beside the mean of rated.toml:train"
+    assert lines[0] == f"feeling on rated:test · 60 texts · {protocol} · with context"
+    assert lines[1].split() == ["Pearson", "Spearman", "concordance", "RMSE", "RMSE", "of", "the", "mean"]
+    columns = ("pearson_{}", "spearman_{}", "concordance_{}", "rmse_{}", "rmse_{}_mean_baseline")
+    for place, dimension in enumerate(("valence", "arousal", "dominance")):
+        shown = lines[2 + 3 * place : 5 + 3 * place]
+        figures = [result["metrics"][name.format(dimension[0])] for name in columns]
+        assert shown[0].split() == [dimension, *(f"{figure['value']:.4f}" for figure in figures)]
+        intervals = " ".join(f"{figure['low']:.4f} to {figure['high']:.4f}" for figure in figures)
+        assert shown[1].split() == ["95%", "interval", *intervals.split()]
+        unseen = [result["without_leaked"]["metrics"][name.format(dimension[0])]["value"] for name in columns]
+        assert shown[2].split() == ["without", "0", "leaked", *(f"{value:.4f}" for value in unseen)]
+    assert "…" not in "".join(lines)
+    assert sentire(*arguments, "--json", "--no-rows").json["rows"] is None
+
+
+def test_what_is_measured_can_be_chosen(rated, sentire):
+    arguments = ["evaluate", "feeling", "--data", "rated.toml:test", "--resamples", 10, "--json"]
+    assert sentire(*arguments).json["task"] == "multi-label"
+    assert sentire(*arguments, "--target", "labels").json["task"] == "multi-label"
+    assert sentire(*arguments, "--target", "affect").json["task"] == "affect"
+    for more, code, said in (
+        (["--target", "afect"], 2, "a target (affect, labels), got 'afect'; did you mean \"affect\"?"),
+        (["--target", "affect", "--label-space", "ekman"], 2, "got 'ekman' for affect scores at rated.toml:test"),
+    ):
+        ran = sentire(*arguments, *more)
+        assert (ran.code, ran.out) == (code, b"")
+        assert said in ran.err
+
+
+def test_texts_without_all_three_scores_are_counted_in_a_sentence(rated, sentire):
+    (rated / "scores-only.toml").write_text(
+        (rated / "scores-only.toml").read_text().replace('dominance = "d"', 'strength = "d"')
+    )
+    arguments = ["evaluate", "feeling", "--data", "scores-only.toml:test", "--resamples", 10]
+    ran = sentire(*arguments)
+    assert ran.code == 3
+    assert "examples with scores of valence, arousal, dominance, got 60 examples, none of which carries all" in ran.err
+
+
+def test_models_with_and_without_context_compare_and_are_told_apart(rated, sentire):
+    for target in ("labels", "affect"):
+        arguments = ["evaluate", "feeling", "--data", "rated.toml:test", "--target", target, "--resamples", 20]
+        assert sentire(*arguments, "-o", "with.json").text.splitlines()[0].endswith("· with context")
+        without = sentire(*arguments, "--ignore-context", "-o", "without.json")
+        assert without.text.splitlines()[0].endswith("· without context")
+        assert [
+            orjson.loads((rated / f"{name}.json").read_bytes())["settings"]["context"] for name in ("with", "without")
+        ] == [
+            "given",
+            "withheld",
+        ]
+        shown = sentire("compare", "without.json", "with.json", "--resamples", 100).text
+        assert shown.startswith("feeling (without context) → feeling (with context) on rated:test, 60 texts")
+        comparison = sentire("compare", "without.json", "with.json", "--resamples", 100, "--json").json
+        assert (comparison["context_a"], comparison["context_b"]) == ("withheld", "given")
+    gained = comparison["metrics"]["pearson_v"]
+    assert gained["low"] > 0
+    (line,) = [line for line in shown.splitlines() if line.startswith("pearson_v ")]
+    assert line.split()[1:4] == f"{gained['value_a']:.4f} {gained['value_b']:.4f} {gained['difference']:+.4f}".split()
+    assert (comparison["per_label"], comparison["changes"]) == ({}, None)
+    assert "answers changed" not in shown
+
+
+def test_labels_and_affect_scores_do_not_compare(rated, sentire):
+    for target in ("labels", "affect"):
+        arguments = ["evaluate", "feeling", "--data", "rated.toml:test", "--target", target, "--resamples", 10]
+        assert sentire(*arguments, "-o", f"{target}.json").code == 0
+    ran = sentire("compare", "labels.json", "affect.json")
+    assert ran.code == 2
+    assert "two results with the same task, got 'multi-label' in A and 'affect' in B" in ran.err

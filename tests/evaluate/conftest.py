@@ -1,4 +1,4 @@
-"""A predictor that answers from a table, and examples to ask it about."""
+"""Predictors that answer from a table, and examples to ask them about."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,6 +7,8 @@ import pytest
 
 from sentire.core.labels import LabelSpace, make_label_space
 from sentire.core.records import Example
+from sentire.runtime.judgement import Judgement
+from sentire.runtime.model_folder import ModelConfig
 
 MOODS = make_label_space("moods", ["calm", "glad", "cross"])
 
@@ -38,6 +40,31 @@ class TablePredictor:
 
     def predict(self, texts, *, context=None):
         return self.predict_proba(texts, context=context) >= self.thresholds
+
+
+class AffectTable(TablePredictor):
+    """Answers each text with the valence, arousal and dominance noted for it; a context adds a quarter to each."""
+
+    has_vad = True
+
+    def __init__(self, vad_by_text: Mapping[str, Sequence[float]], *, data=None, **options) -> None:
+        options = {"name": "affect table", **options}
+        super().__init__(dict.fromkeys(vad_by_text, (0.9, 0.2, 0.1)), **options)
+        self.config = ModelConfig(
+            name=self.name,
+            label_space=self.label_space,
+            thresholds=self.thresholds,
+            threshold_method="made up",
+            training={"recipe": {"data": data or {}}},
+        )
+        self._vad_by_text = vad_by_text
+
+    def judge(self, texts, *, context=None):
+        proba = self.predict_proba(texts, context=context)
+        vad = np.array([self._vad_by_text[text] for text in texts], dtype=np.float32)
+        vad += 0.25 * np.array([[bool(said)] for said in context or [None] * len(texts)])
+        is_plain = np.ones(len(texts), dtype=np.bool_)
+        return Judgement(proba=proba, vad=vad, is_known=is_plain, is_english=is_plain)
 
 
 def make_case(seed: int, *, n: int = 120, noise: float = 1.0, name: str = "table", text: str = "remark {}"):
@@ -73,3 +100,8 @@ def table_predictor() -> type[TablePredictor]:
 @pytest.fixture(scope="session")
 def case():
     return make_case
+
+
+@pytest.fixture(scope="session")
+def affect_table() -> type[AffectTable]:
+    return AffectTable

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -208,13 +209,23 @@ def test_context_is_passed_to_models_that_use_it(table_predictor):
         Example(id="b", text="go away", labels=("cross",)),
     ]
     with_context = table_predictor(FOUR_PROBA, uses_context=True)
-    evaluate_classifier(with_context, told, **FACTS)
+    assert evaluate_classifier(with_context, told, **FACTS).settings.context == "given"
     assert [context for _, context in with_context.asked[:2]] == [[("I dropped the cake.",), None]] * 2
     without_context = table_predictor(FOUR_PROBA)
-    evaluate_classifier(without_context, told, **FACTS)
+    assert evaluate_classifier(without_context, told, **FACTS).settings.context == "none"
     assert all(context is None for _, context in without_context.asked)
-    evaluate_classifier(with_context, FOUR, **FACTS)
+    assert evaluate_classifier(with_context, FOUR, **FACTS).settings.context == "none"
     assert with_context.asked[-1][1] is None
+
+
+def test_context_can_be_withheld_and_the_result_says_so(table_predictor):
+    told = [replace(example, context=("And then?",)) for example in FOUR]
+    predictor = table_predictor(FOUR_PROBA, uses_context=True)
+    withheld = evaluate_classifier(predictor, told, ignore_context=True, **FACTS)
+    assert all(context is None for _, context in predictor.asked)
+    assert withheld.settings.context == "withheld"
+    for model, examples in ((predictor, FOUR), (table_predictor(FOUR_PROBA), told)):  # nothing there to withhold
+        assert evaluate_classifier(model, examples, ignore_context=True, **FACTS).settings.context == "none"
 
 
 def test_leaked_examples_are_removed_in_a_second_set_of_figures(table_predictor):

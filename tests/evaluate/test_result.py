@@ -71,13 +71,20 @@ def test_the_shape_of_the_file(result):
     assert (content["format"], content["format_version"]) == ("sentire-result", 1)
     assert set(content["model"]) == {"name", "fingerprint", "label_space", "thresholds"}
     assert {"name", "revision", "split", "n", "n_unscored", "label_space", "label_map"} <= set(content["data"])
-    assert set(content["settings"]) == {"seed", "n_resamples", "confidence", "protocol"}
+    assert set(content["settings"]) == {"seed", "n_resamples", "confidence", "protocol", "context"}
     assert set(content["machine"]) == {"python", "numpy", "platform"}
     assert {"value", "low", "high", "n"} <= set(content["metrics"]["macro_f1"])
     assert {"value", "low", "high", "n"} <= set(content["per_label"]["calm"]["roc_auc"])
     assert set(content["without_leaked"]) == {"n", "n_removed", "metrics"}
     assert set(content["rows"]) == {"ids", "targets", "predictions", "proba"}
     assert content["rows"]["targets"][0] == list(result.rows.targets[0])
+
+
+def test_a_file_from_before_contexts_were_recorded_is_read(result, tmp_path):
+    content = json.loads(render_result(result))
+    del content["settings"]["context"]
+    (tmp_path / "old.json").write_bytes(orjson.dumps(content))
+    assert read_result(tmp_path / "old.json").settings.context == "none"
 
 
 def test_undefined_values_are_null_in_the_file_and_nan_in_memory(result, tmp_path):
@@ -142,6 +149,7 @@ def change(content, path, value):
         (["data", "surprise"], 1, r"\(data.surprise\)"),
         (["surprise"], 1, r"\(surprise\)"),
         (["task"], "regression", r"\(task\)"),
+        (["settings", "context"], "perhaps", r"\(settings.context\)"),
         (["task"], "affect", "the task is affect but the rows are LabelRows"),
         (["rows", "ids", 3], "e000", "an id occurs twice"),
         (["rows", "proba"], [], "there are 30 ids but 0 proba"),

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from sentire.core.affect import VAD_1_5, VAD_1_9, VAD_UNIT
 from sentire.core.errors import DataError, LabelError, UnknownNameError, UsageError
 from sentire.core.label_maps import LABEL_MAPS
 from sentire.core.labels import LABEL_SPACES, LabelSpace, load_label_space, make_label_space
@@ -126,8 +127,13 @@ def test_unknown_training_data_are_not_guessed(linear, tmp_path, gone):
 
 def test_data_without_labels(linear, tmp_path):
     data = write_data(tmp_path, space="", column="")
-    with pytest.raises(DataError, match=r"a data set with emotion labels, got remarks, which has none at .*:test"):
-        evaluate_model(linear, f"{data}:test")
+    for target, missing in (
+        ("", "emotion labels or scores on an affect scale"),
+        ("labels", "emotion labels"),
+        ("affect", "scores on an affect scale"),
+    ):
+        with pytest.raises(DataError, match=rf"a data set with {missing}, got remarks, which has none at .*:test"):
+            evaluate_model(linear, f"{data}:test", target=target)
 
 
 def test_labels_that_no_map_reaches(linear, tmp_path):
@@ -215,3 +221,195 @@ def test_labels_that_lead_nowhere_in_the_wanted_space_are_not_measured(linear, t
     meld = evaluate_model(linear, f"{tmp_path / 'own.toml'}:test", label_space="meld", n_resamples=10)
     assert (meld.data.n, meld.data.n_unscored) == (1, 1)
     assert meld.settings.protocol == "likeliest label"
+
+
+MOODS_AND_RATINGS = """
+[dataset]
+name = "rated"
+{labels}
+affect_scale = "vad-1-9"
+[columns]
+id = "nr"
+{column}
+context = "before"
+[columns.scores]
+valence = "v"
+arousal = "a"
+dominance = "d"
+[splits]
+train = "rated-train.csv"
+dev = "rated-dev.csv"
+test = "rated-test.csv"
+"""
+
+
+def write_ratings(folder, *, has_labels=False):
+    for split, start, shift in (("train", 100, 1.0), ("dev", 200, 0.0), ("test", 0, 0.0)):
+        lines = ["nr,text,before,mood,v,a,d"]
+        for number in range(start, start + 12):
+            v, a, d = 3 + shift + number % 5, 2 + number % 7, 4 + number % 3
+            mood = ("calm", "glad", "cross")[number % 3]
+            lines.append(f"{number},remark {number},{'It began.' if number % 2 else ''},{mood},{v},{a},{d}")
+        (folder / f"rated-{split}.csv").write_text("\n".join(lines))
+    path = folder / "rated.toml"
+    labels, column = ('labels = ["calm", "glad", "cross"]', 'labels = "mood"') if has_labels else ("", "")
+    path.write_text(MOODS_AND_RATINGS.format(labels=labels, column=column))
+    return f"{path}"
+
+
+@pytest.fixture
+def scorer(affect_table):
+    """Make a model that knows the texts of ``write_ratings``."""
+    guesses = {
+        f"remark {number}": [(number % 4) / 4 - 0.5, (number % 5) / 5 - 0.5, (number % 3) / 3 - 0.5]
+        for number in [*range(12), *range(100, 112), *range(200, 212)]
+    }
+
+    def make(**options):
+        return affect_table(guesses, label_space=make_label_space("rated", ["calm", "glad", "cross"]), **options)
+
+    guesses["Remark 7!"] = guesses["remark 7"]
+    return make
+
+
+def test_data_with_scores_alone_is_measured_by_them(scorer, tmp_path):
+    data = write_ratings(tmp_path)
+    told = []
+    result = evaluate_model(
+        scorer(), f"{data}:test", n_resamples=10, seed=4, on_progress=lambda *step: told.append(step)
+    )
+    assert (result.task, result.data.name, result.data.split, result.data.n) == ("affect", "rated", "test", 12)
+    assert (result.data.label_space, result.settings.seed) == ("vad-1-9.v1", 4)
+    assert result.rows.targets[4] == (7.0, 6.0, 5.0)
+    assert result.rows.predictions[3] == pytest.approx((5 + 0.25 * 4, 5 + 0.1 * 4, 5 - 0.5 * 4))
+    assert result.data.cautions == ("texts that also occur in the training data were not looked for",)
+    assert result.settings.protocol.endswith("beside the mean of these texts")
+    assert [step[:2] for step in told] == [(0, 3), (1, 3), (3, 3)]
+
+
+def test_data_with_both_is_measured_by_labels_unless_told(scorer, tmp_path):
+    data = f"{write_ratings(tmp_path, has_labels=True)}:test"
+    assert {evaluate_model(scorer(), data, n_resamples=10, target=target).task for target in ("", "labels")} == {
+        "multi-label"
+    }
+    by_scores = evaluate_model(scorer(), data, n_resamples=10, target="affect")
+    write_ratings(tmp_path)
+    assert by_scores.task == "affect"
+    assert evaluate_model(scorer(), data, n_resamples=10).metrics == by_scores.metrics
+
+
+@pytest.mark.parametrize("target", ["labels", "affect"])
+def test_the_context_reaches_the_model_unless_it_is_withheld(scorer, tmp_path, target):
+    data = f"{write_ratings(tmp_path, has_labels=True)}:test"
+    given, withheld = (scorer(uses_context=True) for _ in range(2))
+    with_context = evaluate_model(given, data, n_resamples=10, target=target)
+    without = evaluate_model(withheld, data, n_resamples=10, target=target, ignore_context=True)
+    assert given.asked[-1][1][:3] == [None, ("It began.",), None]
+    assert all(context is None for _, context in withheld.asked)
+    assert (with_context.settings.context, without.settings.context) == ("given", "withheld")
+
+
+def test_the_mean_and_the_texts_of_the_affect_training_split(scorer, tmp_path):
+    data = write_ratings(tmp_path)
+    with (tmp_path / "rated-train.csv").open("a") as file:
+        file.write("\n990,Remark 7!,,calm,9,9,9")
+    trained = {"train": "nowhere.toml:train", "affect_train": f"{data}:train", "affect_dev": f"{data}:dev"}
+    result = evaluate_model(scorer(data=trained), f"{data}:test", n_resamples=10)
+    assert result.data.cautions == ()
+    assert result.settings.protocol.endswith(f"beside the mean of {data}:train")
+    assert (result.without_leaked.n, result.without_leaked.n_removed) == (11, 1)
+    train_valence = [4 + number % 5 for number in range(100, 112)] + [9]
+    test_valence = [3 + number % 5 for number in range(12)]
+    mean = sum(train_valence) / 13
+    expected = (sum((value - mean) ** 2 for value in test_valence) / 12) ** 0.5
+    assert result.metrics["rmse_v_mean_baseline"].value == pytest.approx(expected)
+    # The ratings of the same model, measured where it was chosen and where it learned.
+    on_dev = evaluate_model(scorer(data=trained), f"{data}:dev", n_resamples=10)
+    assert on_dev.data.cautions == ("the model was chosen on this very split",)
+    on_train = evaluate_model(scorer(data=trained), f"{data}:train", n_resamples=10)
+    assert on_train.data.cautions[0] == "the model was trained on this very split"
+    assert on_train.without_leaked is None
+
+
+def test_the_mean_moves_to_the_scale_that_is_measured(scorer, tmp_path):
+    data = write_ratings(tmp_path)
+    other = tmp_path / "other.toml"
+    other.write_text((tmp_path / "rated.toml").read_text().replace('"rated"', '"other"').replace("vad-1-9", "vad-1-5"))
+    lines = ["nr,text,before,mood,v,a,d", "1,someone else said this,,calm,2,3,4"]
+    (tmp_path / "other.csv").write_text("\n".join(lines))
+    other.write_text(other.read_text().replace("rated-train", "other"))
+    model = scorer(data={"affect_train": f"{other}:train"})
+    result = evaluate_model(model, f"{data}:test", n_resamples=10)
+    valence = [3 + number % 5 for number in range(12)]  # 2 on the scale to 5 is 3 on the scale to 9
+    assert result.metrics["rmse_v_mean_baseline"].value == pytest.approx(
+        (sum((value - 3) ** 2 for value in valence) / 12) ** 0.5
+    )
+
+
+def test_further_training_texts_are_looked_for_too(scorer, tmp_path):
+    data = write_ratings(tmp_path, has_labels=True)
+    with (tmp_path / "rated-dev.csv").open("a") as file:
+        file.write("\n991,Remark 3?,,calm,9,9,9")
+    trained = {"train": f"{data}:train", "dev": "", "further_train": [f"{data}:dev", "nowhere.toml:train"]}
+    result = evaluate_model(scorer(data=trained), f"{data}:test", n_resamples=10)
+    assert (result.without_leaked.n, result.without_leaked.n_removed) == (11, 1)
+    assert result.data.cautions == ("the model's further_train split, nowhere.toml:train, cannot be read here",)
+    write_ratings(tmp_path, has_labels=True)
+    seen = evaluate_model(scorer(data=trained), f"{data}:dev", n_resamples=10)
+    assert seen.data.cautions[0] == "the model was trained on this very split"
+
+
+def test_a_training_split_that_teaches_labels_and_scores_needs_no_second_name(scorer, tmp_path):
+    data = write_ratings(tmp_path, has_labels=True)
+    model = scorer(data={"train": f"{data}:train", "dev": f"{data}:dev"})
+    result = evaluate_model(model, f"{data}:test", n_resamples=10, target="affect")
+    assert result.settings.protocol.endswith(f"beside the mean of {data}:train")
+    assert result.data.cautions == ()
+    labels_only = scorer(data={"train": f"{write_data(tmp_path)}:train"})
+    result = evaluate_model(labels_only, f"{data}:test", n_resamples=10, target="affect")
+    assert result.settings.protocol.endswith("beside the mean of these texts")
+    assert result.without_leaked is None
+
+
+def test_affect_training_data_that_cannot_be_read(scorer, tmp_path):
+    model = scorer(data={"affect_train": "emobank:train", "affect_dev": 7})
+    result = evaluate_model(model, f"{write_ratings(tmp_path)}:test", n_resamples=10)
+    assert result.data.cautions == (
+        "the model's affect_train split, emobank:train, cannot be read here",
+        "texts that also occur in the training data were not looked for",
+    )
+    assert result.settings.protocol.endswith("beside the mean of these texts")
+
+
+def test_what_has_no_affect_scores_is_told_before_anything_is_read(linear, scorer, tmp_path):
+    with pytest.raises(
+        UsageError, match=r"answers with valence, arousal and dominance, got linear, .* at emobank:test"
+    ):
+        evaluate_model(linear, "emobank:test")  # the corpus is not there
+    with pytest.raises(
+        DataError, match=r"with scores on an affect scale, got goemotions, which has none at goemotions:"
+    ):
+        evaluate_model(scorer(), "goemotions:test", target="affect")
+    with pytest.raises(DataError, match=r"a data set with emotion labels, got emobank, which has none at emobank:test"):
+        evaluate_model(scorer(), "emobank:test", target="labels")
+    with pytest.raises(
+        UsageError, match="only where labels are measured, got 'ekman' for affect scores at emobank:test"
+    ):
+        evaluate_model(scorer(), "emobank:test", label_space="ekman")
+    with pytest.raises(UnknownNameError, match=r"a target \(affect, labels\), got 'afect'; did you mean \"affect\""):
+        evaluate_model(scorer(), "emobank:test", target="afect")
+
+
+@pytest.mark.corpus
+def test_emobank_and_the_glasgow_norms(affect_table, corpus_root):
+    for data, n, scale in (("emobank:test", 1000, VAD_1_5), ("glasgow-norms:all", 5553, VAD_1_9)):
+        dataset, split = parse_split_name(data)
+        examples = dataset.read_split(split, root=corpus_root)
+        known = {one.text: scale.convert(list(one.scores.values()), VAD_UNIT).tolist() for one in examples}
+        model = affect_table(known, data={"affect_train": "emobank:train"})
+        result = evaluate_model(model, data, data_root=corpus_root, n_resamples=10)
+        assert (result.data.n, result.data.n_unscored) == (n, 0)
+        # One text has one answer, but words with several senses have several ratings.
+        assert result.metrics["pearson_v"].value > 0.93
+        assert result.settings.protocol.endswith("beside the mean of emobank:train")
+        assert result.without_leaked is not None

@@ -1,4 +1,4 @@
-"""``sentire evaluate``: a model against labelled data."""
+"""``sentire evaluate``: a model against what people said of the texts."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,14 @@ import typer
 def evaluate(
     model: Annotated[str, typer.Argument(help="Embedded model (default, linear) or folder of a trained one.")],
     data: Annotated[str, typer.Option(help="Name and split, such as goemotions:test, or FILE.toml:SPLIT.")],
+    target: Annotated[
+        str,
+        typer.Option(help="What to measure: labels or affect (valence, arousal, dominance); by the data unless told."),
+    ] = "",
     label_space: Annotated[str, typer.Option(help="Measure in these labels, such as ekman or sentiment.")] = "",
+    ignore_context: Annotated[
+        bool, typer.Option("--ignore-context", help="Do not tell the model what the texts were said in.")
+    ] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the result to this JSON file.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
     resamples: Annotated[int, typer.Option(min=10, help="Of the bootstrap.")] = 1000,
@@ -18,7 +25,7 @@ def evaluate(
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
-    """Measure a model on labelled data, with intervals."""
+    """Measure a model on data with labels or affect scores, with intervals."""
     from sentire.cli.console import make_console, say, show_progress
     from sentire.cli.models import load_model
     from sentire.cli.result_tables import print_result
@@ -32,7 +39,9 @@ def evaluate(
         result = evaluate_model(
             load_model(model, where="MODEL"),
             data,
+            target=target,
             label_space=label_space,
+            ignore_context=ignore_context,
             seed=seed,
             n_resamples=resamples,
             keep_rows=not no_rows,

@@ -1,60 +1,88 @@
 """Results and comparisons as tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isnan
+from statistics import mean, stdev
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from sentire.evaluate.compare import Comparison
-from sentire.evaluate.result import EvaluationResult
+from sentire.evaluate.measures import name_regression_metric
+from sentire.evaluate.result import ContextUse, EvaluationResult
 from sentire.metrics.bootstrap import Estimate
 
 LABEL_METRICS = ("precision", "recall", "f1", "roc_auc", "average_precision", "ece", "threshold")
+AFFECT_METRICS = {
+    "pearson": "Pearson",
+    "spearman": "Spearman",
+    "concordance": "concordance",
+    "rmse": "RMSE",
+    "rmse_mean_baseline": "RMSE of the mean",
+}
+"""Measures of affect scores that are shown, and their titles."""
+
+CONTEXT_NOTES: dict[ContextUse, str] = {"given": "with context", "withheld": "without context", "none": ""}
 SIGNIFICANT = 0.05
 UNDEFINED = "-"
 """Stands for a figure that the data does not define, such as the ROC-AUC of a label without positives."""
 
 
 def print_result(console: Console, result: EvaluationResult) -> None:
-    """Print the averages, without leaked rows beside them where they were looked for, and the labels."""
+    """Print the figures with their intervals, those without leaked rows beside them, and reasons for caution."""
     data = result.data
+    notes = (f"{data.n:,} texts", result.settings.protocol, CONTEXT_NOTES[result.settings.context])
     console.print(
         Text(result.model.name, style="bold")
         + Text(f" on {data.name}:{data.split}", style="bold")
-        + Text(f" · {data.n:,} texts · {result.settings.protocol}", style="dim")
+        + Text("".join(f" · {note}" for note in notes if note), style="dim")
     )
-    unseen = result.without_leaked
-    table = _table("metric", "value", f"{result.settings.confidence:.0%} interval")
-    if unseen is not None:
-        table.add_column(f"without {unseen.n_removed:,} leaked", justify="right")
-    for name, estimate in result.metrics.items():
-        row = [name, *_show(estimate)]
-        table.add_row(*row, *([_show(unseen.metrics[name])[0]] if unseen is not None and unseen.metrics else []))
-    console.print(table)
-    console.print()
-    labels = _table("label", "n", "precision", "recall", "F1", "interval", "ROC-AUC", "AP", "ECE", "cut-off")
-    for label, metrics in result.per_label.items():
-        labels.add_row(label, *_label_cells(metrics))
-    console.print(labels)
+    if result.task == "affect":
+        console.print(_make_affect_table(result))
+    else:
+        console.print(_make_averages_table(result))
+        console.print()
+        labels = _table("label", "n", "precision", "recall", "F1", "interval", "ROC-AUC", "AP", "ECE", "cut-off")
+        for label, metrics in result.per_label.items():
+            labels.add_row(label, *_label_cells(metrics))
+        console.print(labels)
     for caution in data.cautions:
         console.print(Text(f"! {caution}", style="yellow"))
     if data.n_rejected:
         console.print(Text(f"! {data.n_rejected:,} rows could not be read; see sentire data check", style="yellow"))
     if data.n_unscored:
-        console.print(
-            Text(
-                f"{data.n_unscored:,} texts were not measured: they carry no label that can be measured", style="yellow"
-            )
+        lacking = (
+            f"they do not carry all of {', '.join(data.labels)}"
+            if result.task == "affect"
+            else "they carry no label that can be measured"
         )
+        console.print(Text(f"{data.n_unscored:,} texts were not measured: {lacking}", style="yellow"))
+
+
+def print_folds(console: Console, folds: Sequence[Mapping[str, float]]) -> None:
+    """Print the figures of each fold of a cross-validation, their mean and their standard deviation.
+
+    Args:
+        console: Where to.
+        folds: The same figures of each of at least two folds, by name.
+    """
+    table = _table("fold", *folds[0])
+    for number, figures in enumerate(folds, start=1):
+        table.add_row(str(number), *(f"{value:.4f}" for value in figures.values()))
+    columns = [[figures[name] for figures in folds] for name in folds[0]]
+    table.add_row("mean", *(f"{mean(column):.4f}" for column in columns), style="bold")
+    table.add_row("standard deviation", *(f"{stdev(column):.4f}" for column in columns), style="dim")
+    console.print()
+    console.print(table)
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:
     """Print the differences with their intervals, the labels that differ, and how many answers changed."""
-    names = f"{comparison.model_a.name} → {comparison.model_b.name}"
+    name_a = _name_with_context(comparison.model_a.name, comparison.context_a)
+    name_b = _name_with_context(comparison.model_b.name, comparison.context_b)
     console.print(
-        Text(names, style="bold")
+        Text(f"{name_a} → {name_b}", style="bold")
         + Text(f" on {comparison.data.name}:{comparison.data.split}, {comparison.data.n:,} texts", style="dim")
     )
     columns = ("A", "B", "B - A", f"{comparison.confidence:.0%} interval", "p")
@@ -80,6 +108,36 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
             f"\n{changes.n_changed:,} of {changes.n:,} answers changed: {changes.n_mended:,} wrong ones became right, "
             f"{changes.n_broken:,} right ones wrong, {changes.n_still_wrong:,} are wrong in another way"
         )
+
+
+def _make_averages_table(result: EvaluationResult) -> Table:
+    unseen = result.without_leaked
+    table = _table("metric", "value", f"{result.settings.confidence:.0%} interval")
+    if unseen is not None:
+        table.add_column(f"without {unseen.n_removed:,} leaked", justify="right")
+    for name, estimate in result.metrics.items():
+        row = [name, *_show(estimate)]
+        table.add_row(*row, *([_show(unseen.metrics[name])[0]] if unseen is not None and unseen.metrics else []))
+    return table
+
+
+def _make_affect_table(result: EvaluationResult) -> Table:
+    unseen = result.without_leaked
+    table = _table("", *AFFECT_METRICS.values())
+    for dimension in result.data.labels:
+        names = [name_regression_metric(measure, dimension) for measure in AFFECT_METRICS]
+        shown = [_show(result.metrics[name]) for name in names]
+        table.add_row(dimension, *(value for value, _ in shown))
+        table.add_row(f"  {result.settings.confidence:.0%} interval", *(interval for _, interval in shown), style="dim")
+        if unseen is not None:
+            values = [_show(unseen.metrics[name])[0] if unseen.metrics else UNDEFINED for name in names]
+            table.add_row(f"  without {unseen.n_removed:,} leaked", *values, style="dim")
+    return table
+
+
+def _name_with_context(name: str, context: ContextUse) -> str:
+    note = CONTEXT_NOTES[context]
+    return f"{name} ({note})" if note else name
 
 
 def _table(*columns: str) -> Table:

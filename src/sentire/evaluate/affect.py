@@ -10,6 +10,7 @@ from sentire.core.affect import VAD_1_5, VAD_DIMENSIONS, AffectScale
 from sentire.core.errors import DataError, ShapeError
 from sentire.evaluate.measures import REGRESSION_METRICS, Resampling, name_regression_metric
 from sentire.evaluate.result import (
+    ContextUse,
     DataFacts,
     EvaluationResult,
     EvaluationSettings,
@@ -17,6 +18,7 @@ from sentire.evaluate.result import (
     ScoreRows,
     WithoutLeaked,
     describe_machine,
+    shorten,
 )
 from sentire.metrics.bootstrap import DEFAULT_CONFIDENCE, DEFAULT_RESAMPLES, Estimate
 from sentire.metrics.inputs import FloatArray, check_paired_scores
@@ -40,6 +42,10 @@ def evaluate_affect(
     train_mean: ArrayLike | None = None,
     is_leaked: ArrayLike | None = None,
     n_unscored: int = 0,
+    n_rejected: int = 0,
+    cautions: Sequence[str] = (),
+    protocol: str = SCORES_AS_THEY_ARE,
+    context: ContextUse = "none",
     seed: int = 0,
     n_resamples: int = DEFAULT_RESAMPLES,
     confidence: float = DEFAULT_CONFIDENCE,
@@ -62,6 +68,10 @@ def evaluate_affect(
             the targets themselves, which is a little harder to beat.
         is_leaked: Which examples' texts also occur in training, shape (N,); None where that is not known.
         n_unscored: Examples without ratings that were left out before.
+        n_rejected: Rows that could not be read as examples, for the result.
+        cautions: Reasons to read the figures with care, for the result.
+        protocol: How the scores were made, in words.
+        context: Whether the model was told what the texts were said in, for the result.
         seed: Of the resamples.
         n_resamples: Of the bootstrap.
         confidence: Of the intervals.
@@ -75,7 +85,8 @@ def evaluate_affect(
         ShapeError: The arrays, ids and dimensions do not fit together.
         DataError: A value is not finite, a target is off the scale, or an id occurs twice.
     """
-    guessed, true = check_paired_scores(predicted, targets)
+    exact, true = check_paired_scores(predicted, targets)
+    guessed = shorten(exact)
     scale.check(true, where=f"{data_name}:{split}")
     n, n_dimensions = true.shape
     if len(ids) != n or len(dimensions) != n_dimensions:
@@ -112,9 +123,11 @@ def evaluate_affect(
             label_space=scale.id,
             label_map=None,
             labels=tuple(dimensions),
+            n_rejected=n_rejected,
+            cautions=tuple(cautions),
         ),
         settings=EvaluationSettings(
-            seed=seed, n_resamples=n_resamples, confidence=confidence, protocol=SCORES_AS_THEY_ARE
+            seed=seed, n_resamples=n_resamples, confidence=confidence, protocol=protocol, context=context
         ),
         sentire_version=__version__,
         machine=describe_machine(),

@@ -13,7 +13,7 @@ from sentire.core.errors import UsageError, quote
 from sentire.core.seeding import make_generator
 from sentire.evaluate.changes import Changes, find_changes
 from sentire.evaluate.measures import REGRESSION_METRICS, name_regression_metric
-from sentire.evaluate.result import DataFacts, EvaluationResult, LabelRows, ModelFacts, ScoreRows
+from sentire.evaluate.result import ContextUse, DataFacts, EvaluationResult, LabelRows, ModelFacts, ScoreRows
 from sentire.metrics.bootstrap import (
     DEFAULT_CONFIDENCE,
     Difference,
@@ -65,13 +65,14 @@ class Comparison:
         model_b: Which is measured.
         protocol_a: How A's cut-offs were chosen.
         protocol_b: How B's cut-offs were chosen.
+        context_a: Whether A was told what the texts were said in.
+        context_b: Whether B was.
         data: What both were measured on.
         seed: Of the resamples.
         n_resamples: Of the paired bootstrap.
         confidence: Of the intervals.
         smallest_p_value: What so many resamples can show at best.
-        metrics: Differences B - A by name. They are measured on the rows of the results, whose probabilities are
-            rounded to 5 digits; that may change a ROC-AUC in its last digits.
+        metrics: Differences B - A by name, measured on the rows of the results.
         per_label: Differences for each label; empty for affect scores.
         changes: The answers that changed; None for affect scores.
     """
@@ -80,6 +81,8 @@ class Comparison:
     model_b: ModelFacts
     protocol_a: str
     protocol_b: str
+    context_a: ContextUse
+    context_b: ContextUse
     data: DataFacts
     seed: int
     n_resamples: int
@@ -140,6 +143,8 @@ def compare_results(
         model_b=b.model,
         protocol_a=a.settings.protocol,
         protocol_b=b.settings.protocol,
+        context_a=a.settings.context,
+        context_b=b.settings.context,
         data=a.data,
         seed=seed,
         n_resamples=n_resamples,

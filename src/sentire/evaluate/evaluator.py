@@ -7,12 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentire._version import __version__
-from sentire.core.errors import DataError, LabelError, ShapeError, quote
+from sentire.core.errors import DataError, LabelError, ShapeError
 from sentire.core.label_maps import LabelMap
 from sentire.core.labels import LabelSpace
 from sentire.core.protocols import Context, Predictor
 from sentire.core.records import Example
 from sentire.data.checks import find_recurring
+from sentire.evaluate.examples import check_examples, gather_context
 from sentire.evaluate.measures import ClassificationAnswers, Resampling, gather_averages, gather_labels
 from sentire.evaluate.result import (
     DataFacts,
@@ -42,6 +43,7 @@ def evaluate_classifier(
     split: str,
     label_map: LabelMap | None = None,
     train_texts: Iterable[str] | None = None,
+    ignore_context: bool = False,
     seed: int = 0,
     n_resamples: int = DEFAULT_RESAMPLES,
     confidence: float = DEFAULT_CONFIDENCE,
@@ -69,6 +71,7 @@ def evaluate_classifier(
         label_map: Between the data's space and the model's, in either direction; None where they are the same.
         train_texts: The texts that the model was trained on; examples with an equal text (equal normal forms) are
             left out of a second set of figures. None where they are not known.
+        ignore_context: Ask a model that uses context without it; the result's settings say so.
         seed: Of the resamples.
         n_resamples: Of the bootstrap.
         confidence: Of the intervals.
@@ -86,7 +89,7 @@ def evaluate_classifier(
         LabelError: A label is not in the data's space, or the map fits neither side.
         ShapeError: The model's answers do not have its label space's columns.
     """
-    _check_examples(examples, f"{data_name}:{split}")
+    check_examples(examples, f"{data_name}:{split}")
     view = _View.choose(predictor, label_map)
     encoded = [view.encode(example) for example in examples]
     scored = [example for example, row in zip(examples, encoded, strict=True) if row is not None]
@@ -98,7 +101,8 @@ def evaluate_classifier(
         )
     targets = np.stack([row for row in encoded if row is not None])
     thresholds = _name_thresholds(predictor)
-    answers = _ask(predictor, scored, targets, view)
+    context, context_use = gather_context(scored, uses_context=predictor.uses_context, ignore_context=ignore_context)
+    answers = _ask(predictor, scored, context, targets, view)
     resampling = Resampling(seed=seed, n_resamples=n_resamples, confidence=confidence)
     found = answers.measure(resampling, purpose="bootstrap")
     support = count_support(targets)
@@ -128,6 +132,7 @@ def evaluate_classifier(
             n_resamples=n_resamples,
             confidence=confidence,
             protocol=LIKELIEST_LABEL if view.is_argmax else protocol,
+            context=context_use,
         ),
         sentire_version=__version__,
         machine=describe_machine(),
@@ -230,28 +235,14 @@ class _View:
         return project_answers(self.label_map, proba, decisions, self.projected_thresholds)
 
 
-def _check_examples(examples: Sequence[Example], where: str) -> None:
-    seen: set[str] = set()
-    for example in examples:
-        if example.is_synthetic:
-            raise DataError(
-                expected="examples that people wrote",
-                got=f"the synthetic example {quote(example.id)}",
-                where=where,
-                hint="generated rows are for training; they never enter an evaluation",
-            )
-        if example.id in seen:
-            raise DataError(expected="unique ids", got=f"{quote(example.id)} twice", where=where)
-        seen.add(example.id)
-
-
 def _ask(
-    predictor: Predictor, examples: Sequence[Example], targets: NDArray[np.bool_], view: _View
+    predictor: Predictor,
+    examples: Sequence[Example],
+    context: list[Context] | None,
+    targets: NDArray[np.bool_],
+    view: _View,
 ) -> ClassificationAnswers:
     texts = [example.text for example in examples]
-    context: list[Context] | None = None
-    if predictor.uses_context and any(example.context for example in examples):
-        context = [example.context or None for example in examples]
     proba = np.asarray(predictor.predict_proba(texts, context=context), dtype=np.float64)
     decisions = np.asarray(predictor.predict(texts, context=context))
     expected = (len(examples), len(predictor.label_space))

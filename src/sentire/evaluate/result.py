@@ -24,6 +24,9 @@ RESULT_VERSION = 1
 
 ResultTask = Literal["multi-label", "single-label", "affect"]
 
+ContextUse = Literal["given", "withheld", "none"]
+"""Whether the model was told what the texts were said in; ``none`` where it takes no context or the data has none."""
+
 _STRICT = ConfigDict(extra="forbid")
 
 
@@ -85,12 +88,14 @@ class EvaluationSettings:
         n_resamples: Of the bootstrap.
         confidence: Of the intervals.
         protocol: How decisions were made and cut-offs chosen.
+        context: Whether the model was given the examples' context, or would have used it and was not.
     """
 
     seed: int
     n_resamples: int
     confidence: float
     protocol: str
+    context: ContextUse = "none"
 
 
 @dataclass(frozen=True, kw_only=True, config=_STRICT)
@@ -135,7 +140,8 @@ class ScoreRows:
     Attributes:
         ids: Of the examples, unique.
         targets: True scores of each example by dimension.
-        predictions: Predicted scores of each example by dimension, rounded to 5 digits.
+        predictions: Predicted scores of each example by dimension, as the shortest decimals that tell one float32 from
+            another.
     """
 
     ids: tuple[str, ...]

@@ -1,19 +1,21 @@
-"""The evaluation of a loaded model on a named split: data, label map and leak search are found by themselves."""
+"""The evaluation of a loaded model on a named split: target, label map and leak search are found by themselves."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from sentire.core.errors import DataError, LabelError, SentireError
+from sentire.core.affect import AffectScale
+from sentire.core.errors import DataError, LabelError, UnknownNameError, UsageError, quote
 from sentire.core.label_maps import LABEL_MAPS, LabelMap, load_label_map
 from sentire.core.labels import LabelSpace, load_label_space
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.core.records import Example
-from sentire.data.dataset import Dataset
+from sentire.data.cards import DatasetCard
 from sentire.data.reading import Reading
 from sentire.data.registry import parse_split_name
+from sentire.evaluate.affect_model import check_has_affect, evaluate_affect_model
 from sentire.evaluate.evaluator import evaluate_classifier
 from sentire.evaluate.result import EvaluationResult
+from sentire.evaluate.training_data import TARGETS, look_at_training
 from sentire.metrics.bootstrap import DEFAULT_RESAMPLES
 from sentire.runtime.load import Model
 
@@ -22,7 +24,9 @@ def evaluate_model(
     model: Model,
     data: str,
     *,
+    target: str = "",
     label_space: str = "",
+    ignore_context: bool = False,
     data_root: Path | None = None,
     seed: int = 0,
     n_resamples: int = DEFAULT_RESAMPLES,
@@ -31,15 +35,21 @@ def evaluate_model(
 ) -> EvaluationResult:
     """Measure a model on a split.
 
+    Data with labels is measured by its labels, data with affect scores alone by valence, arousal and dominance; where
+    it has both, ``target`` chooses.
+
     Where the data's labels are not the model's, a registered map joins them: from the model's space to the data's
     where there is one, so that the figures speak of the data's own labels, otherwise the other way round. Where the
-    model tells which split it was trained on, texts of that split are left out of a second set of figures.
+    model tells which split it was trained on, texts of that split are left out of a second set of figures, and
+    affect scores are compared with always answering that split's mean.
 
     Args:
         model: As ``load`` returns it.
         data: Name and split, such as ``goemotions:test``, or ``FILE.toml:SPLIT``.
+        target: ``labels`` or ``affect``; empty for labels where the data has them.
         label_space: Measure in the labels of this space, such as ``ekman``, to which the data's labels are mapped;
             empty for the data's own.
+        ignore_context: Ask a model that uses context without it; the result's settings say so.
         data_root: Where the corpora are; found by itself where None.
         seed: Of the resamples.
         n_resamples: Of the bootstrap.
@@ -47,40 +57,92 @@ def evaluate_model(
         on_progress: Told what is going on.
 
     Raises:
-        UnknownNameError: No such data set or split.
-        DataError: The data is not there, or has no labels.
+        UnknownNameError: No such data set, split or target.
+        UsageError: Affect scores are to be measured, and the model has none or a label space is asked for.
+        DataError: The data is not there, or has not what is to be measured.
         LabelError: No map joins the two label spaces.
     """
     dataset, split = parse_split_name(data)
-    space = dataset.card.label_space
-    if space is None:
-        raise DataError(expected="a data set with emotion labels", got=f"{dataset.name}, which has none", where=data)
+    measured = choose_measured(dataset.card, target, where=data)
+    if isinstance(measured, AffectScale):
+        check_has_affect(model, where=data)
+        if label_space:
+            raise UsageError(
+                expected="a label space only where labels are measured",
+                got=f"{quote(label_space)} for affect scores",
+                where=data,
+            )
     on_progress(0, 3, f"reading {data}")
     reading = Reading()
     examples = dataset.read_split(split, root=data_root, reading=reading)
-    if label_space and load_label_space(label_space) != space:
-        to_wanted = load_label_map(space.name, label_space)
-        space = to_wanted.target
-        examples = [_map_example(example, to_wanted) for example in examples]
-    train_texts, cautions = _look_at_training(model, dataset, split, data_root)
-    on_progress(1, 3, f"asking {model.name} and measuring")
-    result = evaluate_classifier(
-        model,
-        examples,
-        data_name=dataset.name,
-        data_revision=dataset.card.revision,
-        split=split,
-        label_map=choose_label_map(model.label_space, space),
-        train_texts=train_texts,
-        seed=seed,
-        n_resamples=n_resamples,
-        keep_rows=keep_rows,
-        protocol=model.config.threshold_method,
-        n_rejected=reading.n_rejected,
-        cautions=cautions,
+    training = look_at_training(
+        model, dataset, split, data_root, target="affect" if isinstance(measured, AffectScale) else "labels"
     )
+    on_progress(1, 3, f"asking {model.name} and measuring")
+    if isinstance(measured, AffectScale):
+        result = evaluate_affect_model(
+            model,
+            examples,
+            scale=measured,
+            data_name=dataset.name,
+            data_revision=dataset.card.revision,
+            split=split,
+            train_texts=training.texts,
+            train_mean=training.mean_on(measured),
+            train_name=training.name,
+            ignore_context=ignore_context,
+            seed=seed,
+            n_resamples=n_resamples,
+            keep_rows=keep_rows,
+            n_rejected=reading.n_rejected,
+            cautions=training.cautions,
+        )
+    else:
+        space, examples = _map_examples(examples, measured, label_space)
+        result = evaluate_classifier(
+            model,
+            examples,
+            data_name=dataset.name,
+            data_revision=dataset.card.revision,
+            split=split,
+            label_map=choose_label_map(model.label_space, space),
+            train_texts=training.texts,
+            ignore_context=ignore_context,
+            seed=seed,
+            n_resamples=n_resamples,
+            keep_rows=keep_rows,
+            protocol=model.config.threshold_method,
+            n_rejected=reading.n_rejected,
+            cautions=training.cautions,
+        )
     on_progress(3, 3, "done")
     return result
+
+
+def choose_measured(card: DatasetCard, target: str, *, where: str) -> LabelSpace | AffectScale:
+    """Return the label space or the affect scale in which a data set is measured.
+
+    Args:
+        card: Of the data set.
+        target: ``labels`` or ``affect``; empty for labels where the data has them, and its scores otherwise.
+        where: The data as the user named it.
+
+    Raises:
+        UnknownNameError: The target is neither.
+        DataError: The data set does not have it.
+    """
+    if target and target not in TARGETS:
+        raise UnknownNameError.among("target", target, TARGETS)
+    if target != "affect" and card.label_space is not None:
+        return card.label_space
+    if target != "labels" and card.affect_scale is not None:
+        return card.affect_scale
+    missing = {
+        "labels": "emotion labels",
+        "affect": "scores on an affect scale",
+        "": "emotion labels or scores on an affect scale",
+    }[target]
+    raise DataError(expected=f"a data set with {missing}", got=f"{card.name}, which has none", where=where)
 
 
 def choose_label_map(model_space: LabelSpace, data_space: LabelSpace) -> LabelMap | None:
@@ -106,41 +168,14 @@ def _describe(space: LabelSpace) -> tuple[object, ...]:
     return space.id, space.labels, space.task, space.neutral
 
 
+def _map_examples(examples: list[Example], space: LabelSpace, wanted: str) -> tuple[LabelSpace, list[Example]]:
+    if not wanted or load_label_space(wanted) == space:
+        return space, examples
+    to_wanted = load_label_map(space.name, wanted)
+    return to_wanted.target, [_map_example(example, to_wanted) for example in examples]
+
+
 def _map_example(example: Example, label_map: LabelMap) -> Example:
     mapped = label_map.map_labels(example.labels)
     # Labels that lead nowhere say nothing of the wanted space; no labels say that none holds.
     return replace(example, labels=mapped, is_labelled=example.is_labelled and bool(mapped or not example.labels))
-
-
-def _look_at_training(
-    model: Model, dataset: Dataset, split: str, data_root: Path | None
-) -> tuple[list[str] | None, list[str]]:
-    """Return the texts that the model was trained on, where they can be read, and reasons for caution."""
-    data = _named_data(model)
-    cautions = []
-    train_texts = None
-    for role, consequence in (
-        ("train", "the model was trained on this very split"),
-        ("dev", "cut-offs and calibration were chosen on this very split"),
-    ):
-        name = data.get(role)
-        if not isinstance(name, str):
-            continue
-        try:
-            seen, seen_split = parse_split_name(name)
-            if (seen.name, seen.card.revision, seen_split) == (dataset.name, dataset.card.revision, split):
-                cautions.append(consequence)
-            elif role == "train":
-                train_texts = [example.text for example in seen.iter_split(seen_split, root=data_root)]
-        except SentireError:
-            # Why not would name folders of this machine, and a result may be given away.
-            cautions.append(f"the model's {role} split, {name}, cannot be read here")
-    if train_texts is None:
-        cautions.append("texts that also occur in the training data were not looked for")
-    return train_texts, cautions
-
-
-def _named_data(model: Model) -> Mapping[str, object]:
-    recipe = model.config.training.get("recipe")
-    data = recipe.get("data") if isinstance(recipe, Mapping) else None
-    return data if isinstance(data, Mapping) else {}
