@@ -25,25 +25,26 @@ LEVELS = {
     "runtime": 2,
     "synthesis": 3,
     "augmentation": 3,
-    "training": 3,
     "classifiers": 3,
     "analysis": 3,
-    "evaluate": 4,
-    "reports": 5,
-    "scale": 5,
-    "cli": 6,
-    "serve": 6,
-    "__main__": 7,
+    "export": 3,
+    "training": 4,
+    "evaluate": 5,
+    "reports": 6,
+    "scale": 6,
+    "cli": 7,
+    "serve": 7,
+    "__main__": 8,
 }
 WIRING = "sentire"
 """The package's own ``__init__``: it puts the units together, so nothing below may import it."""
 
-WIRING_LEVEL = 6
+WIRING_LEVEL = 7
 FREE = "_version"
 """Anyone may ask for the version."""
 
 LIGHT_UNITS = ("core", "storage", "metrics", "runtime", "analysis", "cli")
-HEAVY = ("torch", "sklearn", "scipy", "pyarrow", "pandas")
+HEAVY = ("torch", "transformers", "onnx", "sklearn", "scipy", "pyarrow", "pandas")
 NOT_ON_IMPORT = (*HEAVY, "rich", "typer", "pydantic")
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc"}
 

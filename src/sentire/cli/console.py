@@ -27,12 +27,20 @@ def say(message: str) -> None:
 
 @contextmanager
 def show_progress(title: str) -> Iterator[OnProgress]:
-    """Show a progress bar with rate and time on standard error while the block runs; quiet in a pipe."""
+    """Show a progress bar with rate, time and time left on standard error while the block runs; quiet in a pipe."""
     console = make_console(is_error=True)
     if not console.is_terminal:
         yield stay_quiet
         return
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         SpinnerColumn(),
@@ -40,6 +48,7 @@ def show_progress(title: str) -> Iterator[OnProgress]:
         BarColumn(),
         TaskProgressColumn(show_speed=True),
         TimeElapsedColumn(),
+        TimeRemainingColumn(),
     )
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task(title, total=None)

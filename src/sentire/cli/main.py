@@ -13,10 +13,13 @@ import typer
 
 from sentire._version import __version__
 from sentire.cli.analyze import analyze
+from sentire.cli.audit import audit
 from sentire.cli.compare import compare
+from sentire.cli.crossvalidate import crossvalidate
 from sentire.cli.data import app as data_app
 from sentire.cli.evaluate import evaluate
 from sentire.cli.train import train
+from sentire.cli.tune import tune
 from sentire.core.errors import OutputError, SentireError, describe
 
 BROKEN_PIPE = 1
@@ -30,12 +33,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Understand the emotions in text: offline, at once, with calibrated probabilities.",
     epilog="Exit codes: 0 done, 2 usage or configuration, 3 data, 4 model or result file, 5 output, 6 missing extra, "
-    "7 download, 130 interrupted, 143 terminated.",
+    "7 download, 8 training, 130 interrupted, 143 terminated.",
 )
 app.command()(analyze)
 app.command()(train)
+app.command()(tune)
+app.command()(crossvalidate)
 app.command()(evaluate)
 app.command()(compare)
+app.command()(audit)
 app.add_typer(data_app, name="data")
 
 

@@ -1,5 +1,7 @@
 """The training report as tables."""
 
+from typing import Any
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -25,6 +27,35 @@ def print_training(console: Console, trained: TrainedModel) -> None:
             named = ", ".join(f"{name} {value}" for name, value in cell["settings"].items())
             search.add_row(named, f"{cell['mean_micro_f1']:.4f}")
         console.print(search)
+    _print_dev_fit(console, report)
+
+
+def print_encoder_training(console: Console, name: str, report: dict[str, Any]) -> None:
+    """Print what a training of an encoder measured on dev, step by step, and what was chosen there."""
+    console.print(Text(name, style="bold"))
+    counts = ", ".join(f"{n:,} of {split}" for split, n in report["n_train"].items())
+    console.print(Text(f"{counts}; ONNX {report['precision']}, {report['n_bytes'] / 1e6:.1f} MB", style="dim"))
+    for split, reasons in report["left_out"].items():
+        for reason, count in reasons.items():
+            if count:
+                console.print(Text(f"{count:,} rows of {split} left out: {reason.replace('_', ' ')}", style="yellow"))
+    measured = [key for key in report["evaluations"][-1] if key != "step"]
+    steps = _table("training (dev, cut-offs of each half from the other)", *measured)
+    for row in report["evaluations"]:
+        mark = " ●" if row["step"] == report["best_step"] else ""
+        steps.add_row(
+            f"step {row['step']:,}{mark}", *("–" if row[key] is None else f"{row[key]:.4f}" for key in measured)
+        )
+    console.print(steps)
+    _print_dev_fit(console, report)
+    if report["affect"] is not None:
+        affect = _table(f"affect ({report['affect']['data']})", "Pearson r", "concordance")
+        for dimension, row in report["affect"]["dimensions"].items():
+            affect.add_row(dimension, f"{row['pearson']:.4f}", f"{row['concordance']:.4f}")
+        console.print(affect)
+
+
+def _print_dev_fit(console: Console, report: dict[str, Any]) -> None:
     calibration = _table("calibration (dev, cross-fitted)", "ECE", "log loss")
     for name, row in report["calibration"]["cross_fitted_on_dev"].items():
         mark = " ●" if name == report["calibration"]["chosen"] else ""

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from sentire.core.affect import AffectScale, load_affect_scale
+from sentire.core.affect import VAD_DIMENSIONS, AffectScale, load_affect_scale
 from sentire.core.config import config, fingerprint, read_config
 from sentire.core.errors import ConfigError, did_you_mean, list_names, quote
 from sentire.core.labels import LABEL_SPACES, LabelSpace, Task, load_label_space, make_label_space
@@ -71,7 +71,7 @@ class ColumnsSection:
         labels: One column with all labels: text, or in JSONL and Parquet a list.
         label_separator: Between the labels of a text cell.
         label_columns: One column a label instead, with 0 or 1, named as the labels are.
-        scores: Column by dimension, such as ``valence = "V"``.
+        scores: Column by dimension, such as ``valence = "V"``, or by label, whose degree from 0 to 1 it then holds.
     """
 
     text: str = "text"
@@ -261,7 +261,7 @@ def _make_example(row: Row, columns: ColumnsSection, card: DatasetCard) -> Examp
     labels = _parse_labels(cells, columns, card.label_space) if card.label_space is not None else ()
     if isinstance(labels, _Refusal):
         return labels
-    scores = _parse_scores(cells, columns.scores, card.affect_scale)
+    scores = _parse_scores(cells, columns.scores, card)
     if isinstance(scores, _Refusal):
         return scores
     identity = _parse_name(cells, columns.id, "id") if columns.id else str(row.number)
@@ -324,14 +324,23 @@ def _parse_labels(
 
 
 def _parse_scores(
-    cells: Mapping[str, object], columns: Mapping[str, str], scale: AffectScale | None
+    cells: Mapping[str, object], columns: Mapping[str, str], card: DatasetCard
 ) -> dict[str, float] | _Refusal:
     scores: dict[str, float] = {}
     for name, column in columns.items():
         score = parse_number(cells.get(column))
         if score is None:
             return _Refusal("score that is no number", f"{column}: {quote(cells.get(column))}")
-        if scale is not None and not scale.low <= score <= scale.high:
+        scale = card.affect_scale
+        if card.label_space is not None and name in card.label_space and not _is_dimension(name, scale):
+            if not 0 <= score <= 1:
+                return _Refusal("soft label that is not from 0 to 1", f"{column}: {score:g}")
+        elif scale is not None and not scale.low <= score <= scale.high:
             return _Refusal("score off the scale", f"{column}: {score:g}, expected {scale.low:g} to {scale.high:g}")
         scores[name] = score
     return scores
+
+
+def _is_dimension(name: str, scale: AffectScale | None) -> bool:
+    # Labels may be called valence, but not where a scale says that there are ratings.
+    return scale is not None and name in VAD_DIMENSIONS
