@@ -300,3 +300,48 @@ def test_a_json_row_without_one_of_the_label_keys_is_a_counted_rejection(tmp_pat
     examples = read_dataset_file(tmp_path / "own.toml").read_split("train", reading=reading)
     assert [example.labels for example in examples] == [("a",), ("a",)]
     assert reading.reports[0].as_dict()["reasons"] == {"label cell is neither 0 nor 1": 1}
+
+
+SOFT = """
+[dataset]
+name = "soft"
+labels = ["calm", "tense"]
+affect_scale = "vad-1-5"
+[columns]
+labels = "mood"
+scores = { calm = "c", tense = "t", valence = "v" }
+[splits]
+all = "all.jsonl"
+"""
+
+
+def test_a_soft_label_is_from_0_to_1_and_a_rating_on_its_scale(tmp_path):
+    fine = {"text": "Hm.", "mood": ["calm"], "c": 0.25, "t": 1, "v": 4.5}
+    changes = [{}, {"c": 0}, {"c": 1.01}, {"t": -0.1}, {"t": "nan"}, {"t": None}, {"t": "inf"}, {"v": 0.5}, {"v": 5.5}]
+    rows = [{**fine, **change} for change in changes]
+    (tmp_path / "all.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    reading = Reading(max_rejected_fraction=0.9)
+    examples = list(describe(tmp_path, SOFT).iter_split("all", reading=reading))
+    assert [one.scores for one in examples] == [
+        {"calm": 0.25, "tense": 1.0, "valence": 4.5},
+        {"calm": 0.0, "tense": 1.0, "valence": 4.5},
+    ]
+    assert reading.reports[0].reasons == {
+        "soft label that is not from 0 to 1": 2,
+        "score that is no number": 3,
+        "score off the scale": 2,
+    }
+    shown = [str(one) for one in reading.reports[0].first_rejections]
+    assert "c: 1.01" in shown[0]
+    assert "all.jsonl:3: " in shown[0]
+    assert "v: 0.5, expected 1 to 5" in shown[5]
+
+
+def test_soft_labels_need_no_scale_and_labels_may_be_called_as_dimensions_are(tmp_path):
+    plain = SOFT.replace('affect_scale = "vad-1-5"\n', "").replace("tense", "valence").replace(', valence = "v"', "")
+    rows = [{"text": "Hm.", "mood": "calm", "c": 0.5, "t": value} for value in (0.5, 2.0)]
+    (tmp_path / "all.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    reading = Reading()
+    examples = list(describe(tmp_path, plain).iter_split("all", reading=reading))
+    assert [one.scores for one in examples] == [{"calm": 0.5, "valence": 0.5}]
+    assert reading.reports[0].reasons == {"soft label that is not from 0 to 1": 1}

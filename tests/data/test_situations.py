@@ -184,7 +184,7 @@ def test_a_row_becomes_an_example(tmp_path):
     first, second = iter_situations_file(path, "all", Reading())
     assert (first.id, first.group, first.text, first.context) == ("x1", "g1", "Of course.", ("Late again.",))
     assert first.labels == ("annoyance", "joy")  # the order of the label space
-    assert not first.is_synthetic
+    assert first.is_synthetic  # a language model wrote it
     assert second.context == ()
 
 

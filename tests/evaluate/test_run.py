@@ -9,10 +9,10 @@ from sentire.core.errors import DataError, LabelError, UnknownNameError, UsageEr
 from sentire.core.label_maps import LABEL_MAPS
 from sentire.core.labels import LABEL_SPACES, LabelSpace, load_label_space, make_label_space
 from sentire.data.reading import Reading
-from sentire.data.registry import parse_split_name
+from sentire.data.registry import DATASETS, parse_split_name
 from sentire.evaluate.evaluator import evaluate_classifier
 from sentire.evaluate.result import render_result
-from sentire.evaluate.run import choose_label_map, evaluate_model
+from sentire.evaluate.run import MADE_BY_US, choose_label_map, evaluate_model
 from sentire.runtime.load import load
 from sentire.runtime.tfidf_model import TfidfModel
 
@@ -413,3 +413,16 @@ def test_emobank_and_the_glasgow_norms(affect_table, corpus_root):
         assert result.metrics["pearson_v"].value > 0.93
         assert result.settings.protocol.endswith("beside the mean of emobank:train")
         assert result.without_leaked is not None
+
+
+def test_data_that_the_project_made_is_measured_and_says_so():
+    result = evaluate_model(load("linear"), "situations:test", n_resamples=20, keep_rows=False)
+    assert result.data.n == DATASETS["situations"].card.split_counts["test"]
+    assert MADE_BY_US in result.data.cautions
+
+
+def test_synthetic_rows_of_other_data_are_refused(tmp_path, monkeypatch):
+    card = replace(DATASETS["situations"].card, is_ours=False)
+    monkeypatch.setitem(DATASETS, "situations", replace(DATASETS["situations"], card=card))
+    with pytest.raises(DataError, match="got the synthetic example"):
+        evaluate_model(load("linear"), "situations:test", n_resamples=20)

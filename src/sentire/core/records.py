@@ -35,7 +35,7 @@ class Example:
         scores: Continuous targets by dimension or soft labels by label, on the corpus's scale.
         group: What must not be torn apart by a split (respondent, document, dialogue, narrative); empty where none.
         annotations: What each person said, where the corpus keeps it.
-        is_synthetic: Made by a model; such examples never enter an evaluation split.
+        is_synthetic: Made by a model; such examples never enter an evaluation of other data than the project's own.
         notes: Further facts of the corpus (speaker, category), as text.
     """
 

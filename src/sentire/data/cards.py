@@ -52,6 +52,7 @@ class DatasetCard:
         defects: What is wrong with the release, measured.
         changes: What the loader changes of what it reads.
         access: How to get the corpus where it cannot be fetched; empty where it can.
+        is_ours: The project made it itself: its rows are marked as synthetic, and figures on it say so.
     """
 
     name: str
@@ -72,6 +73,7 @@ class DatasetCard:
     defects: tuple[str, ...] = ()
     changes: tuple[str, ...] = ()
     access: str = ""
+    is_ours: bool = False
 
     @property
     def splits(self) -> tuple[str, ...]:

@@ -50,7 +50,6 @@ SITUATIONS_CARD = DatasetCard(
             "a figure measured on test is one on data that we made ourselves, in the style of what was learned: it "
             "shows whether a model uses the context, not how well it judges texts of others"
         ),
-        "rows do not carry the mark of synthetic rows, which an evaluation refuses, so that test can be measured",
     ),
     changes=(
         (
@@ -60,6 +59,7 @@ SITUATIONS_CARD = DatasetCard(
         "groups that begin with d have a context that has nothing to do with the utterance",
     ),
     access=_ACCESS,
+    is_ours=True,
 )
 
 RARE_LABELS_CARD = DatasetCard(
@@ -75,6 +75,7 @@ RARE_LABELS_CARD = DatasetCard(
     defects=(*_DEFECTS, "a label occurs as often as we wrote it: the counts say nothing of how frequent an emotion is"),
     changes=("rows carry the mark of synthetic rows: they are learned from and never measured",),
     access=_ACCESS,
+    is_ours=True,
 )
 
 
@@ -107,6 +108,7 @@ def iter_situations_file(path: Path, split: str, reading: Reading) -> Iterator[E
             context=tuple(cast("list[str]", row.fields["context"])),
             labels=_labels(row.fields),
             group=group,
+            is_synthetic=True,
         )
     report.finish()
 

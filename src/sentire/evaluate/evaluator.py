@@ -51,6 +51,7 @@ def evaluate_classifier(
     protocol: str = MODEL_CUT_OFFS,
     n_rejected: int = 0,
     cautions: Sequence[str] = (),
+    allows_synthetic: bool = False,
 ) -> EvaluationResult:
     """Ask a model about every example and measure its answers against the labels.
 
@@ -79,6 +80,7 @@ def evaluate_classifier(
         protocol: How the model's cut-offs were chosen, in words.
         n_rejected: Rows that could not be read as examples, for the result.
         cautions: Reasons to read the figures with care, for the result.
+        allows_synthetic: Measure examples that a model made; say so in the cautions.
 
     Returns:
         The result; write it with ``result.write_result``.
@@ -89,7 +91,7 @@ def evaluate_classifier(
         LabelError: A label is not in the data's space, or the map fits neither side.
         ShapeError: The model's answers do not have its label space's columns.
     """
-    check_examples(examples, f"{data_name}:{split}")
+    check_examples(examples, f"{data_name}:{split}", allows_synthetic=allows_synthetic)
     view = _View.choose(predictor, label_map)
     encoded = [view.encode(example) for example in examples]
     scored = [example for example, row in zip(examples, encoded, strict=True) if row is not None]

@@ -8,15 +8,15 @@ from sentire.core.records import Example
 from sentire.evaluate.result import ContextUse
 
 
-def check_examples(examples: Sequence[Example], where: str) -> None:
-    """Make sure that people wrote the examples and that no two have the same id.
+def check_examples(examples: Sequence[Example], where: str, *, allows_synthetic: bool = False) -> None:
+    """Make sure that people wrote the examples, unless others are allowed, and that no two have the same id.
 
     Raises:
         DataError: One is synthetic, or an id occurs twice.
     """
     seen: set[str] = set()
     for example in examples:
-        if example.is_synthetic:
+        if example.is_synthetic and not allows_synthetic:
             raise DataError(
                 expected="examples that people wrote",
                 got=f"the synthetic example {quote(example.id)}",

@@ -19,6 +19,9 @@ from sentire.evaluate.training_data import TARGETS, look_at_training
 from sentire.metrics.bootstrap import DEFAULT_RESAMPLES
 from sentire.runtime.load import Model
 
+MADE_BY_US = "the project made this data itself: it shows what a model can do, not how well it judges texts of others"
+"""The caution of figures on a data set whose card says so."""
+
 
 def evaluate_model(
     model: Model,
@@ -113,7 +116,8 @@ def evaluate_model(
             keep_rows=keep_rows,
             protocol=model.config.threshold_method,
             n_rejected=reading.n_rejected,
-            cautions=training.cautions,
+            cautions=(MADE_BY_US, *training.cautions) if dataset.card.is_ours else training.cautions,
+            allows_synthetic=dataset.card.is_ours,
         )
     on_progress(3, 3, "done")
     return result
