@@ -37,7 +37,7 @@ def config_file():
 
 def test_labels_are_those_that_reach_their_cut_off(linear):
     thresholds = config_file()["thresholds"]
-    answers = analyze(TEXTS)
+    answers = analyze(TEXTS, model="linear")
     for text, answer in zip(TEXTS, answers, strict=True):
         proba = dict(zip(linear.label_space.labels, linear.predict_proba([text])[0].tolist(), strict=True))
         expected = {label for label, chance in proba.items() if chance >= thresholds[label]} if text else set()
@@ -58,7 +58,7 @@ def test_a_loaded_model_gives_arrays(linear):
     proba = sentire.load("linear").predict_proba(TEXTS)
     assert (proba.shape, proba.dtype) == ((len(TEXTS), 28), np.float32)
     assert ((proba >= 0) & (proba <= 1)).all()
-    assert np.array_equal(sentire.load().predict(TEXTS), proba >= linear.thresholds)
+    assert np.array_equal(sentire.load("linear").predict(TEXTS), proba >= linear.thresholds)
     assert sentire.load().label_space.name == "goemotions"
     assert linear.predict_proba([]).shape == (0, 28)
 
@@ -80,7 +80,7 @@ def test_a_dictionary_has_the_documented_keys(affect_model):
 def test_other_labels_are_cut_at_the_models_own_cut_offs(linear, space):
     stored = config_file()["projected_thresholds"][space]
     label_map = load_label_map("goemotions", space)
-    for text, answer in zip(TEXTS, analyze(TEXTS, label_space=space), strict=True):
+    for text, answer in zip(TEXTS, analyze(TEXTS, model="linear", label_space=space), strict=True):
         proba = dict(zip(linear.label_space.labels, linear.predict_proba([text])[0].astype(float), strict=True))
         expected = {
             label: 1 - math.prod(1 - proba[member] for member in members) for label, members in label_map.groups.items()
@@ -122,7 +122,7 @@ def test_the_models_own_space_may_be_named():
     ],
 )
 def test_flags(text, flags):
-    (answer,) = analyze([text])
+    (answer,) = analyze([text], model="linear")
     assert answer.flags == flags
     assert not ("empty" in flags and answer.labels)
     assert answer.text == text[:100_000].replace("\x00", "\ufffd")
@@ -198,7 +198,8 @@ class Halfway:
 
     def judge(self, texts, *, context=None):  # noqa: ARG002  the shape of a model
         proba = np.array([[0.0, self._proba]] * len(texts), dtype=np.float32)
-        return Judgement(proba=proba, vad=None, is_known=np.ones(len(texts), dtype=np.bool_))
+        yes = np.ones(len(texts), dtype=np.bool_)
+        return Judgement(proba=proba, vad=None, is_known=yes, is_english=yes)
 
 
 def check_agreement(proba, cutoff):
@@ -240,7 +241,8 @@ def test_the_model_gets_the_context_as_it_was_given(affect_model):
 
 
 def test_a_context_that_the_model_does_not_use_changes_nothing():
-    plain, said = analyze(TEXTS), analyze(TEXTS, context=["Somebody died."] * len(TEXTS))
+    context = ["Somebody died."] * len(TEXTS)
+    plain, said = analyze(TEXTS, model="linear"), analyze(TEXTS, context=context, model="linear")
     assert [answer.proba for answer in plain] == [answer.proba for answer in said]
 
 

@@ -182,7 +182,7 @@ def test_effects_in_a_linear_model_are_those_of_the_formulas(bag):
 
 def test_a_slow_loop_over_the_embedded_model_says_the_same(linear):
     for text in TEXTS:
-        for label, spans in explain([text], labels=["joy", "anger", "gratitude"])[0].labels.items():
+        for label, spans in explain([text], model=linear, labels=["joy", "anger", "gratitude"])[0].labels.items():
             column = linear.label_space.index(label)
             whole = log_odds(linear.judge([text]).proba[0, column])
             for span in spans:
@@ -241,7 +241,7 @@ def test_occlusion_agrees_with_gradients():
 
 def test_other_labels_are_explained_in_their_own_probabilities(linear):
     text = "I hate this awful thing but thank you"
-    (explanation,) = explain([text], label_space="ekman", labels=["anger"])
+    (explanation,) = explain([text], model=linear, label_space="ekman", labels=["anger"])
     to_ekman = load_label_map("goemotions", "ekman")
     column = to_ekman.target.index("anger")
     whole = log_odds(to_ekman.project_proba(linear.predict_proba([text]))[0, column])
@@ -253,9 +253,9 @@ def test_other_labels_are_explained_in_their_own_probabilities(linear):
 
 def test_what_was_given_is_explained_or_else_the_likeliest():
     given_labels, none_given, unknown, empty = explain(
-        ["I am glad and thankful, thank you!", "The shop opens.", "qqzx", " "]
+        ["I am glad and thankful, thank you!", "The shop opens.", "qqzx", " "], model="linear"
     )
-    answers = sentire.analyze(["I am glad and thankful, thank you!", "The shop opens."])
+    answers = sentire.analyze(["I am glad and thankful, thank you!", "The shop opens."], model="linear")
     assert tuple(given_labels.labels) == answers[0].labels
     assert len(answers[0].labels) >= 1
     assert tuple(none_given.labels) == (answers[1].labels or (answers[1].emotions[0].label,))
@@ -409,7 +409,7 @@ def test_leaving_out(text, span, rest):
 
 
 def test_plain_data():
-    (explanation,) = explain(["Thank you qqzx"], labels=["gratitude"])
+    (explanation,) = explain(["Thank you qqzx"], model="linear", labels=["gratitude"])
     shown = orjson.loads(orjson.dumps(explanation.as_dict()))
     assert list(shown) == ["explanation"]
     shown = shown["explanation"]

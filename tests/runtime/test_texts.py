@@ -6,7 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentire.core.errors import DataError, UsageError
-from sentire.runtime.texts import LONGEST_TEXT_CHARS, check_context, prepare_text, prepare_texts
+from sentire.runtime.texts import (
+    LONGEST_CONTEXT_CHARS,
+    LONGEST_TEXT_CHARS,
+    check_context,
+    prepare_contexts,
+    prepare_text,
+    prepare_texts,
+)
 
 anything = st.text(st.characters())
 
@@ -96,3 +103,32 @@ def test_one_context_a_text():
         check_context(["a", "b"], 3)
     with pytest.raises(UsageError, match="expected 3 contexts, one a text, got one string"):
         check_context("abc", 3)
+
+
+def test_contexts_as_models_read_them():
+    given = ["one", None, ["a", "b"], ("c",), "", [], "nul\x00 \ud800"]
+    assert prepare_contexts(given, 7) == ["one", "", "a\nb", "c", "", "", "nul\ufffd \ufffd"]
+    assert prepare_contexts(None, 3) is None
+
+
+def test_of_a_long_context_the_end_is_kept():
+    long = "x" * 1_000_000 + "the end"
+    (kept,) = prepare_contexts([long], 1)
+    assert kept == long[-LONGEST_CONTEXT_CHARS:]
+    (kept,) = prepare_contexts([["first " * 10_000, long, "last"]], 1)
+    assert len(kept) == LONGEST_CONTEXT_CHARS
+    assert kept.endswith("xthe end\nlast")
+
+
+@pytest.mark.parametrize(
+    ("context", "error", "message"),
+    [
+        (["a"], UsageError, "expected 2 contexts, one a text, got 1 contexts"),
+        ([5, "a"], DataError, r"a text \(str\), got int 5 at context\[0\]"),
+        (["a", ["b", None]], DataError, r"got NoneType None at context\[1\]"),
+        (["a", b"b"], DataError, r"got bytes b'b' at context\[1\]"),
+    ],
+)
+def test_what_is_no_context_is_refused(context, error, message):
+    with pytest.raises(error, match=message):
+        prepare_contexts(context, 2)

@@ -15,12 +15,18 @@ from sentire.runtime.load import Model
 
 FLAG_EMPTY = "empty"
 FLAG_UNKNOWN_WORDS = "unknown_words"
+FLAG_NOT_ENGLISH = "not_english"
+FLAG_WINDOWS = "windows"
 FLAG_CUT = "cut"
+FLAG_CONTEXT_CUT = "context_cut"
 
 FLAG_MEANINGS: Mapping[str, str] = {
     FLAG_EMPTY: "there is no text to judge; no label is given",
     FLAG_UNKNOWN_WORDS: "the model knows no word of the text; the answer is the average of its training data",
+    FLAG_NOT_ENGLISH: "the text does not seem to be English, the only language that the model knows",
+    FLAG_WINDOWS: "the text is long and was judged in overlapping parts; the answer is their mean",
     FLAG_CUT: "the text was too long; only its beginning was judged",
+    FLAG_CONTEXT_CUT: "the context was too long; only its end was read",
 }
 
 PROBA_DIGITS = 4
@@ -107,6 +113,25 @@ class AnswerSpace:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerWindow:
+    """What a model says of one part of a long text, read with what surrounds it left out.
+
+    Attributes:
+        start: Where the part begins, in Unicode code points of the answer's text, from 0.
+        end: Where it ends; ``text[start:end]`` is the part. Parts overlap.
+        labels: The labels that reach their cut-off in the part, likeliest first; may be empty.
+        proba: The probability of every label, as in ``Answer``.
+        vad: Valence, arousal and dominance by name, as in ``Answer``.
+    """
+
+    start: int
+    end: int
+    labels: tuple[str, ...]
+    proba: Sequence[float]
+    vad: Mapping[str, float] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
     """What a model says of one text.
 
@@ -120,6 +145,7 @@ class Answer:
         space: The labels and cut-offs of the answer, shared by all answers of one call.
         vad: Valence, arousal and dominance by name, from -1 to 1; None where the model has no such answer.
         flags: Reasons for caution, see ``FLAG_MEANINGS``.
+        course: Of a long text the answers to its parts, in order; empty where the text was judged as a whole.
         id: The row's own identifier; empty for a bare text.
         row: The line of the file on which the row begins, from 1 (of Parquet, the row); None for a bare text.
         context: What the text was said in; None where none was given.
@@ -133,6 +159,7 @@ class Answer:
     space: AnswerSpace
     vad: Mapping[str, float] | None = None
     flags: tuple[str, ...] = ()
+    course: tuple[AnswerWindow, ...] = ()
     id: str = ""
     row: int | None = None
     context: str | None = None
@@ -148,7 +175,7 @@ class Answer:
         return tuple(Emotion(label=label, proba=proba, threshold=cutoff) for label, proba, cutoff in self._ranked())
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain data, as ``sentire analyze --json`` prints it."""
+        """Return plain data, as ``sentire analyze --json`` prints it; ``course`` is there for long texts only."""
         named: dict[str, Any] = {"id": self.id} if self.id else {}
         named["text"] = self.text
         if self.context is not None:
@@ -161,7 +188,17 @@ class Answer:
             ],
             "vad": self.vad,
             "flags": self.flags,
+            **({"course": [self._show_window(window) for window in self.course]} if self.course else {}),
             "model": self.model,
+        }
+
+    def _show_window(self, window: AnswerWindow) -> dict[str, Any]:
+        return {
+            "start": window.start,
+            "end": window.end,
+            "labels": window.labels,
+            "proba": dict(zip(self.space.space.labels, window.proba, strict=True)),
+            "vad": window.vad,
         }
 
     def _ranked(self) -> list[tuple[str, float, float | None]]:

@@ -13,8 +13,10 @@ from sentire.analysis.summary import Summary
 from sentire.core.affect import VAD_DIMENSIONS
 from sentire.core.errors import DataError, OutputError, UsageError, describe, list_names
 from sentire.core.progress import OnProgress, stay_quiet
+from sentire.core.protocols import Context
 from sentire.runtime.batches import MOST_CHARS, MOST_TEXTS
 from sentire.runtime.load import Model
+from sentire.runtime.texts import list_turns
 from sentire.storage.lines import STDIN
 from sentire.storage.report import ReadReport
 from sentire.storage.rows import FileFormat, Row, check_columns, detect_format, read_rows
@@ -156,8 +158,13 @@ def _answer_batches(source: Source, model: Model, space: AnswerSpace, report: Re
 class _TextRow:
     number: int
     id: str
-    context: str | None
+    context: Context
     text: str
+
+    @property
+    def n_chars(self) -> int:
+        """Of the text and its context."""
+        return len(self.text) + sum(len(turn) for turn in list_turns(self.context))
 
 
 def _read_batches(source: Source, report: ReadReport) -> Iterator[list[_TextRow]]:
@@ -178,7 +185,7 @@ def _read_batches(source: Source, report: ReadReport) -> Iterator[list[_TextRow]
         if read is None:
             continue
         batch.append(read)
-        n_chars += len(read.text)
+        n_chars += read.n_chars
         if len(batch) == MOST_TEXTS or n_chars > MOST_CHARS:
             yield batch
             batch, n_chars = [], 0
@@ -197,11 +204,12 @@ def _read_text_row(row: Row, source: Source, report: ReadReport) -> _TextRow | N
     if not isinstance(text, str):
         report.reject(row.number, "no text", f"{source.text_column} is {type(text).__name__}")
         return None
-    context = row.fields.get(source.context_column) if source.context_column else None
-    if isinstance(context, list) and all(isinstance(turn, str) for turn in context):
-        context = "\n".join(context)
-    if not isinstance(context, str | None):
-        report.reject(row.number, "context that is no text", f"{source.context_column} is {type(context).__name__}")
+    found = row.fields.get(source.context_column) if source.context_column else None
+    context: Context
+    if isinstance(found, str | None) or (isinstance(found, list) and all(isinstance(turn, str) for turn in found)):
+        context = found
+    else:
+        report.reject(row.number, "context that is no text", f"{source.context_column} is {type(found).__name__}")
         return None
     identifier = row.fields.get(source.id_column) if source.id_column else row.number
     return _TextRow(row.number, "" if identifier is None else str(identifier), context or None, text)

@@ -1,38 +1,68 @@
 """Find a model by its name or folder and load it."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, cast
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
 
 from sentire.core.errors import ArtifactError, UnknownNameError, UsageError, quote
-from sentire.runtime.model_folder import read_model_manifest
+from sentire.core.protocols import Context, Predictor
+from sentire.runtime.encoder_model import KIND as ENCODER_KIND
+from sentire.runtime.encoder_model import check_threads, read_encoder_model
+from sentire.runtime.judgement import Judgement
+from sentire.runtime.model_folder import ModelConfig, read_model_manifest
 from sentire.runtime.tfidf_model import KIND as TFIDF_KIND
-from sentire.runtime.tfidf_model import TfidfModel, read_tfidf_model
+from sentire.runtime.tfidf_model import read_tfidf_model
 
-Model = TfidfModel
-"""Every kind of model that the runtime can load."""
+
+class Model(Predictor, Protocol):
+    """What every kind of model that the runtime can load offers."""
+
+    @property
+    def config(self) -> ModelConfig:
+        """Name, label space, cut-offs and where the model comes from."""
+
+    @property
+    def has_vad(self) -> bool:
+        """Whether it answers with valence, arousal and dominance."""
+
+    def judge(self, texts: Sequence[str], *, context: Sequence[Context] | None = None) -> Judgement:
+        """Return all that the model says of N texts."""
+
+    def predict_logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the scores before calibration, shape (N, C)."""
+
 
 EMBEDDED_MODELS: Mapping[str, str] = MappingProxyType({"default": "linear", "linear": "linear"})
 """Names of the models in the package, and the folder of each under ``assets``."""
 
-_READERS: Mapping[str, Callable[[Path, Mapping[str, Any]], Model]] = MappingProxyType({TFIDF_KIND: read_tfidf_model})
+_READERS: Mapping[str, Callable[[Path, Mapping[str, Any], int | None], Model]] = MappingProxyType(
+    {
+        # Linear models are faster than the reading of texts on one core, and never use a second one.
+        TFIDF_KIND: lambda folder, manifest, _: read_tfidf_model(folder, manifest),
+        ENCODER_KIND: lambda folder, manifest, n_threads: read_encoder_model(folder, manifest, n_threads=n_threads),
+    }
+)
 
 
-def load(name_or_path: str | Path = "default") -> Model:
+def load(name_or_path: str | Path = "default", *, n_threads: int | None = None) -> Model:
     """Load a model.
 
     Args:
         name_or_path: The name of an embedded model (``default``, ``linear``) or the folder of a trained one.
+        n_threads: How many cores an encoder may use; None for all. Linear models use one.
 
     Returns:
         The model; ``model.predict_proba(texts)`` gives calibrated probabilities of shape (N, C),
         ``model.predict(texts)`` decisions, ``model.label_space`` the labels of the columns.
 
     Raises:
-        UsageError: It is neither a name nor a path.
+        UsageError: It is neither a name nor a path, or the number of threads is none.
         UnknownNameError: There is no such model and no such folder.
         ArtifactError: The model is damaged, or of a kind or version that this version of Sentire does not know.
 
@@ -41,6 +71,8 @@ def load(name_or_path: str | Path = "default") -> Model:
         >>> model.predict_proba(["Thank you so much!"]).shape
         (1, 28)
     """
+    if n_threads is not None:
+        check_threads(n_threads)
     if not isinstance(name_or_path, str | Path):
         raise UsageError(
             expected="the name of a model or the folder of a trained one",
@@ -59,7 +91,7 @@ def load(name_or_path: str | Path = "default") -> Model:
         raise ArtifactError(
             expected=f"a model of the kind {', '.join(_READERS)}", got=quote(manifest.get("kind")), where=str(folder)
         )
-    return reader(folder, manifest)
+    return reader(folder, manifest, n_threads)
 
 
 def take_model(model: str | Path | Model) -> Model:

@@ -21,7 +21,10 @@ MODEL_FORMAT_VERSION = 1
 CONFIG_NAME = "config.json"
 CARD_NAME = "README.md"
 
-LEFTOVERS = frozenset({"search.partial.json", "training.json"})
+CHECKPOINTS_NAME = "checkpoints"
+"""Where a training keeps its state, inside the folder of the model that it will write."""
+
+LEFTOVERS = frozenset({"search.partial.json", "training.json", CHECKPOINTS_NAME})
 """What a training that was stopped before its model was written may have left in its folder."""
 
 

@@ -1,7 +1,7 @@
 """Texts as the runtime takes them: bounded, free of what no encoding can write, and flagged where cut."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sentire.core.errors import DataError, UsageError, quote
@@ -9,6 +9,9 @@ from sentire.core.protocols import Context
 
 LONGEST_TEXT_CHARS = 100_000
 """Longer texts are cut here, before anything else touches them; the answer says so."""
+
+LONGEST_CONTEXT_CHARS = 4_000
+"""Of a longer context the models read the end only; they take a few dozen words of it anyway."""
 
 _UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -63,6 +66,39 @@ def check_context(context: Iterable[Context] | None, n_texts: int) -> list[Conte
         got = got or f"{len(listed or ())} contexts"
         raise UsageError(expected=f"{n_texts} contexts, one a text", got=got, where="context")
     return listed
+
+
+def list_turns(context: Context) -> list[Any]:
+    """Return the turns of a context, oldest first; one that is a text is its only turn, None has none."""
+    if context is None:
+        return []
+    if isinstance(context, Sequence) and not isinstance(context, str | bytes | bytearray):
+        return list(context)
+    return [context]
+
+
+def prepare_contexts(context: Iterable[Context] | None, n_texts: int) -> list[str] | None:
+    """Return the contexts of N texts as models read them: a line a turn, and of long ones the end.
+
+    Returns:
+        N texts, empty where there is no context; None where there are none at all.
+
+    Raises:
+        UsageError: There is not one context, possibly None, a text.
+        DataError: A turn is not a text.
+    """
+    listed = check_context(context, n_texts)
+    if listed is None:
+        return None
+    return [_prepare_context(one, where=f"context[{position}]") for position, one in enumerate(listed)]
+
+
+def _prepare_context(context: Context, *, where: str) -> str:
+    turns = [
+        prepare_text(turn[-LONGEST_CONTEXT_CHARS:] if isinstance(turn, str) else turn, where=where)
+        for turn in list_turns(context)
+    ]
+    return "\n".join(turns)[-LONGEST_CONTEXT_CHARS:]
 
 
 def _list_ordered(given: Any) -> tuple[list[Any] | None, str]:

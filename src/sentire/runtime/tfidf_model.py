@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from sentire.core.errors import ArtifactError, ShapeError, UnknownNameError, UsageError, quote
-from sentire.core.labels import LabelSpace
 from sentire.core.protocols import Context
 from sentire.runtime.batches import iterate_batches
 from sentire.runtime.calibration import Calibrator, parse_calibrator
-from sentire.runtime.decisions import decide
+from sentire.runtime.configured_model import ConfiguredModel
 from sentire.runtime.judgement import Judgement
+from sentire.runtime.language import find_english
 from sentire.runtime.linear import LinearScorer
 from sentire.runtime.model_folder import CONFIG_NAME, ModelConfig, read_config_file, write_model_folder
 from sentire.runtime.texts import check_context, prepare_texts
@@ -28,7 +28,7 @@ VOCABULARY_NAME = "vocabulary.json"
 WEIGHTS_NAME = "weights.safetensors"
 
 
-class TfidfModel:
+class TfidfModel(ConfiguredModel):
     """A linear model over TF-IDF features that answers with calibrated probabilities.
 
     Args:
@@ -54,31 +54,10 @@ class TfidfModel:
         expected = (len(features), len(config.label_space))
         if scorer.weights.shape != expected:
             raise ShapeError(expected=f"weights of shape {expected}", got=f"shape {scorer.weights.shape}")
-        self.config = config
+        super().__init__(config, fingerprint)
         self.features = features
         self.scorer = scorer
         self.calibrator = calibrator
-        self.fingerprint = fingerprint
-
-    @property
-    def name(self) -> str:
-        """The name under which results speak of the model."""
-        return self.config.name
-
-    @property
-    def label_space(self) -> LabelSpace:
-        """The labels of the columns of every answer."""
-        return self.config.label_space
-
-    @property
-    def thresholds(self) -> NDArray[np.float64]:
-        """Cut-offs on the probabilities, shape (C,)."""
-        return self.config.thresholds
-
-    @property
-    def projected_thresholds(self) -> Mapping[str, NDArray[np.float64]]:
-        """Cut-offs on probabilities that are projected to other label spaces, by the space's name."""
-        return self.config.projected_thresholds
 
     def predict_logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the scores before calibration, shape (N, C)."""
@@ -96,6 +75,17 @@ class TfidfModel:
             UsageError: There is not one context a text.
         """
         prepared = prepare_texts(texts)
+        proba, is_known = self._score(prepared, context)
+        return Judgement(proba=proba, vad=None, is_known=is_known, is_english=find_english(prepared))
+
+    def predict_proba(self, texts: Sequence[str], *, context: Sequence[Context] | None = None) -> NDArray[np.float32]:
+        """Return calibrated probabilities, shape (N, C), float32 in [0, 1]."""
+        # Without the language of the texts, which would take as long as the scores themselves.
+        return self._score(prepare_texts(texts), context)[0]
+
+    def _score(
+        self, prepared: list[str], context: Sequence[Context] | None
+    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
         check_context(context, len(prepared))
         proba = np.zeros((len(prepared), len(self.label_space)), dtype=np.float32)
         is_known = np.zeros(len(prepared), dtype=np.bool_)
@@ -103,15 +93,7 @@ class TfidfModel:
             rows = self.features.transform(prepared[part])
             proba[part] = self.calibrator.apply(self.scorer.score(rows))
             is_known[part] = rows.n_entries > 0
-        return Judgement(proba=proba, vad=None, is_known=is_known)
-
-    def predict_proba(self, texts: Sequence[str], *, context: Sequence[Context] | None = None) -> NDArray[np.float32]:
-        """Return calibrated probabilities, shape (N, C), float32 in [0, 1]."""
-        return self.judge(texts, context=context).proba
-
-    def predict(self, texts: Sequence[str], *, context: Sequence[Context] | None = None) -> NDArray[np.bool_]:
-        """Return decisions, shape (N, C): at the cut-offs, or the likeliest label of a single-label space."""
-        return decide(self.predict_proba(texts, context=context), self.thresholds, self.label_space)
+        return proba, is_known
 
     def save(self, folder: Path, *, card: str, precision: str = "float32") -> str:
         """Write the model as a folder without any pickle, and return its fingerprint.
