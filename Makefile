@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check fix format lint types docs linear clean
+.PHONY: demo test check fix format lint types docs linear model clean
 
 demo: $(VENV)/base.stamp
 	@mkdir -p runs
@@ -38,6 +38,12 @@ docs: $(VENV)/dev.stamp
 
 linear: $(VENV)/dev.stamp
 	$(BIN)/sentire train configs/linear.toml --output src/sentire/assets/linear
+
+# Hours on two cores. The last step lets the new model in only where dev says that it is better than the embedded one.
+model: $(VENV)/dev.stamp
+	$(BIN)/sentire train configs/goemotions-minilm.toml
+	$(BIN)/sentire train configs/default.toml
+	$(BIN)/python benchmarks/embedded_model.py adopt runs/default
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

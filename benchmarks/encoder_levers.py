@@ -40,6 +40,8 @@ ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "encoder_levers"
 RUNS = ROOT / "runs"
 PAGE = ROOT / "docs" / "encoder.md"
+README = ROOT / "README.md"
+README_ROWS = ("plain", "default")
 
 SEED = 42
 METRICS = ("macro_f1", "micro_f1", "macro_f1_min50", "micro_ece")
@@ -244,8 +246,12 @@ def main() -> None:
         found = measure(name)
         write_json(RESULTS / f"{name}.json", found)
         print(f"{name}: dev macro-F1 {found['dev_cross_fitted']['macro_f1']:.3f}", flush=True)
-    page = put_table(PAGE.read_text(encoding="utf-8"), "levers", render_table(read_results()))
-    PAGE.write_text(page, encoding="utf-8")
+    rows = read_results()
+    for page, table, shown in (
+        (PAGE, "levers", rows),
+        (README, "readme-encoder", {name: row for name, row in rows.items() if name in README_ROWS}),
+    ):
+        page.write_text(put_table(page.read_text(encoding="utf-8"), table, render_table(shown)), encoding="utf-8")
 
 
 if __name__ == "__main__":

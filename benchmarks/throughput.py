@@ -13,10 +13,8 @@ Measured side by side in one run, on texts that are repeated from `examples/feed
 
 import argparse
 import csv
-import json
 import os
 import platform
-import subprocess
 import sys
 import tempfile
 import time
@@ -29,6 +27,7 @@ from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 import sentire
+from fresh_process import run_fresh
 from sentire.runtime.tokenisers import token_pattern
 from tables import put_table
 
@@ -39,15 +38,6 @@ N_TEXTS = 20_000
 N_ROUNDS = 7
 FILE_ROWS = (20_000, 200_000)
 N_COLD_STARTS = 7
-
-CHILD = """
-import json, resource, subprocess, sys, time
-started = time.perf_counter()
-done = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, check=True)
-seconds = time.perf_counter() - started
-peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-print(json.dumps({"seconds": seconds, "peak_kib": peak, "stderr": done.stderr.decode()}))
-"""
 
 
 def read_texts(n_texts: int) -> list[str]:
@@ -89,13 +79,6 @@ def measure_model(texts: list[str]) -> dict[str, float]:
     }
 
 
-def run_fresh(*arguments: str) -> dict[str, Any]:
-    """Run the command in a fresh process and return its wall time and peak memory."""
-    command = [sys.executable, "-c", CHILD, sys.executable, "-m", "sentire", *arguments]
-    measured: dict[str, Any] = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    return measured
-
-
 def measure_files() -> list[dict[str, Any]]:
     """Measure the main job on files of two lengths and all output formats."""
     measured = []
@@ -108,7 +91,7 @@ def measure_files() -> list[dict[str, Any]]:
                 writer.writerows(enumerate(read_texts(n_rows)))
             for output in (None, "out.csv", "out.jsonl", "out.parquet"):
                 options = ("--output", str(Path(folder) / output)) if output else ()
-                run = run_fresh("analyze", "--input", str(path), *options)
+                run = run_fresh("analyze", "--input", str(path), "--model", "linear", *options)
                 measured.append(
                     {
                         "rows": n_rows,
@@ -122,7 +105,7 @@ def measure_files() -> list[dict[str, Any]]:
 
 def measure_all() -> dict[str, Any]:
     """Measure everything."""
-    cold = [run_fresh("analyze", "Thank you!")["seconds"] for _ in range(N_COLD_STARTS)]
+    cold = [run_fresh("analyze", "Thank you!", "--model", "linear")["seconds"] for _ in range(N_COLD_STARTS)]
     return {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
         "load_before": round(os.getloadavg()[0], 2),

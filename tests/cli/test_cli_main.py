@@ -11,7 +11,7 @@ from sentire.core.errors import FetchError, MissingExtraError, SentireError
 
 STATED = dict(re.findall(r"[├└]── (\w+) .*exit\s+(\d)$", errors.__doc__, flags=re.MULTILINE))
 GROUPS = {"2": "usage or configuration", "4": "model or result file", "6": "missing extra", "7": "download"}
-GROUPS |= {"3": "data", "5": "output"}
+GROUPS |= {"3": "data", "5": "output", "8": "training"}
 
 
 def walk(kind):

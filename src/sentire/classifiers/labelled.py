@@ -8,9 +8,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from sentire.core.errors import DataError, LabelError
+from sentire.core.errors import DataError, LabelError, list_names
 from sentire.core.label_maps import load_label_map
-from sentire.core.labels import LabelSpace
+from sentire.core.labels import LABEL_SPACES, LabelSpace
 from sentire.core.records import Example
 from sentire.data.cards import DatasetCard
 from sentire.data.reading import Reading
@@ -85,6 +85,7 @@ def read_labelled(name: str, wanted: LabelSpace | None = None, data_root: Path |
 
     Raises:
         DataError: The data has no labels, or no usable example, or a soft label is not a number from 0 to 1.
+        LabelError: The data's labels are others, and no map leads from them to the wanted ones.
         UnknownNameError: No such data set, split, or map between the label spaces.
     """
     dataset, split = parse_split_name(name)
@@ -97,6 +98,13 @@ def read_labelled(name: str, wanted: LabelSpace | None = None, data_root: Path |
     is_mapped = wanted is not None and wanted != space
     if wanted is not None and wanted.id == space.id and wanted.labels != space.labels:
         raise LabelError(expected=f"the labels of {wanted.id} in their order", got=", ".join(space.labels), where=name)
+    if is_mapped and wanted is not None and (space.name not in LABEL_SPACES or wanted.name not in LABEL_SPACES):
+        raise LabelError(
+            expected=f"labels of {wanted.id}, since there are no maps between label spaces of your own",
+            got=f"{space.id} with {list_names(space.labels)}",
+            where=name,
+            hint="give both descriptions the same name and the same labels",
+        )
     if is_mapped and wanted is not None:
         label_map = load_label_map(space.name, wanted.name)
         space, labels = label_map.target, [label_map.map_labels(row) for row in labels]

@@ -1,5 +1,7 @@
 """The identity-term audit as tables."""
 
+from textwrap import shorten
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -7,6 +9,7 @@ from rich.text import Text
 from sentire.evaluate.identity_terms import IdentityAudit
 
 _WORDY = ("words", "answer")
+_LONGEST_WORDS_CHARS = 60
 
 
 def print_audit(console: Console, audit: IdentityAudit, n_largest: int) -> None:
@@ -18,7 +21,8 @@ def print_audit(console: Console, audit: IdentityAudit, n_largest: int) -> None:
     groups = _table("group", "texts", "mean shift", "other decision", "words")
     for one in audit.groups:
         share = f"{one.n_flipped_texts / one.n_texts:.1%}"
-        groups.add_row(one.group, str(one.n_texts), f"{one.mean_absolute_shift:.4f}", share, ", ".join(one.terms))
+        words = shorten(", ".join(one.terms), _LONGEST_WORDS_CHARS, placeholder=" …")
+        groups.add_row(one.group, str(one.n_texts), f"{one.mean_absolute_shift:.4f}", share, words)
     console.print(groups)
     for title, shifts in (("probability", audit.shifts), ("affect", audit.affect_shifts)):
         if not shifts or not n_largest:
@@ -35,5 +39,5 @@ def _table(title: str, *columns: str) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2), header_style="bold")
     table.add_column(title)
     for column in columns:
-        table.add_column(column, justify="left" if column in _WORDY else "right")
+        table.add_column(column, justify="left" if column in _WORDY else "right", no_wrap=True)
     return table

@@ -23,9 +23,13 @@ def crossvalidate(
     from sentire.cli.result_tables import print_folds, print_result
     from sentire.evaluate.cross_validation import RESULT_NAME, cross_validate
     from sentire.evaluate.result import render_result
+    from sentire.training.processes import is_first_process
 
     recipe = read_encoder_recipe(config, settings or ())
     folder = output or Path("runs") / recipe.name
+    if not is_first_process():
+        cross_validate(recipe, folder, seed=seed)
+        return
     with show_progress(recipe.name) as on_progress:
         found = cross_validate(recipe, folder, seed=seed, on_progress=on_progress)
     if as_json:

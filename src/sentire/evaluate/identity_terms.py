@@ -51,7 +51,7 @@ EMOTIONAL_TEMPLATES = (
     "my {term} boss is hilarious",
     "ugh, the {term} tenant left the stairs dirty again",
     "I love my {term} neighbours",
-    "wow, I did not expect a {term} chess champion here",
+    "wow, I did not expect the {term} player to win at chess",
     "I hope the {term} singer wins on Saturday",
     "sorry, I really did not mean to wake the {term} guests",
     "I have no idea why the {term} waiter brought us two soups",

@@ -31,11 +31,15 @@ def hold_lock(folder: Path, *, holder: str) -> Iterator[None]:
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             raise OutputError(
                 expected="a folder that no other job writes",
                 got=f"one that another {holder} is writing now",
                 where=str(folder),
                 hint="wait for it, or choose another folder",
+            ) from error
+        except OSError as error:
+            raise OutputError(
+                expected="a file system that has locks", got=describe(error), where=str(folder)
             ) from error
         yield

@@ -116,8 +116,10 @@ class DistillationSection:
     """Soft labels from teachers.
 
     Attributes:
-        teachers: Names of embedded models, folders of trained ones, or ``transformers:FOLDER`` for a sequence
-            classifier in the format of transformers. Their calibrated log-odds are averaged.
+        teachers: Names of embedded models, folders of trained ones, or ``transformers:FOLDER`` or
+            ``transformers:owner/name@commit`` for a sequence classifier in the format of transformers
+            (``transformers-sigmoid:…`` where its labels are independent and its configuration does not say so). Their
+            calibrated log-odds are averaged.
         weights: Of the teachers in that average; empty for equal ones.
         hard_fraction: Share of the data's own labels in the targets of the train split.
     """
