@@ -127,7 +127,7 @@ def check_same(output, unbroken):
 def wait_for_step(output, step):
     """Wait until a state of at least so many steps is there."""
     path = output / "checkpoints" / STATE_NAME
-    end = time.monotonic() + 120
+    end = time.monotonic() + 400
     while time.monotonic() < end:
         if path.exists() and read_checkpoint(path)[1].n_steps >= step:
             return

@@ -84,8 +84,8 @@ def fit_centred_scale(seen: Activations, weight: NDArray[np.float32]) -> ByteSca
     the rest a handful of bytes; a step a channel costs nothing where the layer before can be scaled instead.
 
     Source: Xiao et al. 2023, SmoothQuant, section 4, equations 3 and 4: ``s_j = max|x_j|^a / max|w_j|^(1 - a)``.
-    Departures: each channel is centred as well; a is 0.75, since the rounding of the weights, chosen with the
-        activations in view (see ``quantise_linear``), bears more of the burden than plain rounding.
+    Departures: each channel is centred as well; a is 0.75 instead of 0.5. On MiniLM the pooled vectors of 250 texts of
+        GoEmotions dev drifted by .073 (a = 0.5), .066 (0.75), .067 (0.9) and .070 (1).
 
     Args:
         seen: What goes into the layer.

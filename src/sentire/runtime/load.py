@@ -38,7 +38,7 @@ class Model(Predictor, Protocol):
         """Return the scores before calibration, shape (N, C)."""
 
 
-EMBEDDED_MODELS: Mapping[str, str] = MappingProxyType({"default": "linear", "linear": "linear"})
+EMBEDDED_MODELS: Mapping[str, str] = MappingProxyType({"default": "default", "linear": "linear"})
 """Names of the models in the package, and the folder of each under ``assets``."""
 
 _READERS: Mapping[str, Callable[[Path, Mapping[str, Any], int | None], Model]] = MappingProxyType(

@@ -1,6 +1,7 @@
 """The tokenizer that a recipe asks for, and the embeddings that go with it."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from sentire.core.errors import MissingExtraError
 from sentire.encoders.emoji import add_emoji_tokens, name_tokens
@@ -35,7 +36,7 @@ def find_new_tokens(files: EncoderFiles, content: bytes) -> Mapping[int, Sequenc
 @torch.no_grad()
 def teach_new_tokens(encoder: nn.Module, names: Mapping[int, Sequence[int]]) -> None:
     """Let the embedding of each new token be the mean of those of the words of its name."""
-    embeddings = encoder.get_input_embeddings().weight
+    embeddings = cast("Any", encoder).get_input_embeddings().weight
     known = embeddings.detach().clone()
     for entry, ids in names.items():
         embeddings[entry] = known[list(ids)].mean(dim=0)
