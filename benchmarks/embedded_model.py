@@ -35,7 +35,7 @@ import numpy as np
 import orjson
 
 import sentire
-from embedded_card import list_splits, render_card
+from embedded_card import render_card
 from sentire.classifiers.dev_fit import fit_on_dev
 from sentire.classifiers.labelled import read_labelled
 from sentire.classifiers.recipe import CalibrationSection, ThresholdSection
@@ -169,6 +169,13 @@ def is_same_model(candidate: Path, current: Path) -> bool:
     return all(first.get(name) == second.get(name) for name in (CONFIG_NAME, ONNX_NAME, TOKENIZER_NAME))
 
 
+def list_splits(recipe: Mapping[str, Any]) -> list[str]:
+    """Return the splits that a recipe learns from, its teachers' left aside."""
+    data = recipe["data"]
+    named = [data["train"], *data.get("further_train", ()), *data.get("unlabelled", ()), data.get("affect_train", "")]
+    return [name for name in named if name]
+
+
 def list_sources(training: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     """Return the splits that a model and its teachers learned from, and what of it cannot be told."""
     recipe = training.get("recipe")
@@ -299,6 +306,7 @@ def adopt(folder: Path, current_name: str) -> bool:
         "commit": describe_commit(),
         "sentire_version": sentire.__version__,
         "recipe": config.training["recipe"],
+        "learned_from": list_sources(config.training)[0],
         "encoder": config.training["encoder"],
         "onnx_sha256": read_model_manifest(folder)["files"][ONNX_NAME]["sha256"],
         "gate": gate,

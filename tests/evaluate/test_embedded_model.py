@@ -200,6 +200,7 @@ def make_stored(script):
             "distillation": {"teachers": ["runs/goemotions-minilm", "linear"], "hard_fraction": 0.4},
             "export": {"precision": "int8"},
         },
+        "learned_from": ["goemotions:train", "situations:train", "rare-labels:train", "emobank:train"],
         "encoder": {"name": "minilm", "licence": "Apache-2.0", "weights_sha256": "53aa"},
         "onnx_sha256": "beef",
         "gate": {
@@ -269,10 +270,14 @@ def test_the_card_without_affect_teachers_and_earlier_model(script):
     stored["test"]["affect"] = None
     stored["gate"]["current"] = None
     stored["recipe"]["distillation"]["teachers"] = []
+    stored["learned_from"] = ["goemotions:train"]
     stored["test"]["labels"]["without_leaked"] = None
     stored["test"]["labels"]["metrics"]["macro_f1"] = {"value": None, "low": None, "high": None, "n": 0}
     card = script.render_card(stored)
     assert "Pearson" not in card
+    assert "28 emotions with calibrated probabilities for English text" in card
+    assert "CC BY-SA" not in card
+    assert "written by this project" not in card
     assert "Distilled" not in card
     assert "before it" not in card
     assert "| macro-F1 | - |  |" in card

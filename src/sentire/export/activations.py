@@ -42,9 +42,9 @@ class _Accumulator:
 def observe_activations(graph: bytes, names: Sequence[str], batches: Sequence[TokenBatch]) -> Mapping[str, Activations]:
     """Run a graph over batches and summarise the named outputs, each of shape (B, T, K), by channel.
 
-    Every text counts the same, and its T tokens 1/T each, as they do in its pooled vector. Short texts are mostly special
-    tokens, whose states are unlike others, and drift more than long ones; counted so, those of at most six tokens drift
-    by .109 instead of .122 (MiniLM, 15 texts of GoEmotions dev), and the rest as before.
+    Every text counts the same, and its T tokens 1/T each, as they do in its pooled vector. Short texts are mostly
+    special tokens, whose states are unlike others, and drift more than long ones. Counted so, those of at most six
+    tokens drift by .109 instead of .122 (MiniLM, 15 texts of GoEmotions dev); over all 250 texts it is .066 both ways.
 
     Raises:
         ArtifactError: onnxruntime cannot run the graph, or an output is not finite.

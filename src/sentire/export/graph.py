@@ -274,9 +274,9 @@ def _write_embedding_sum(writer: GraphWriter, network: NetworkArrays, words: str
 
 
 def _write_norm(writer: GraphWriter, norm: Norm, shape: EncoderShape, summed: str, name: str) -> str:
-    # Not SkipLayerNormalization: on x86, onnxruntime 1.32 takes five times as long for it as for a sum and a layer norm.
-    # The sums before are Sum and not Add, which a fusion of onnxruntime looks for; 1.32 leaves our int8 graph alone
-    # either way.
+    # Not SkipLayerNormalization: on x86, onnxruntime 1.32 takes five times as long for it as for a sum and a layer
+    # norm. The sums before are Sum and not Add, which a fusion of onnxruntime looks for; 1.32 leaves our int8 graph
+    # alone either way.
     weight = writer.constant(f"{name}.norm.weight", norm.weight)
     bias = writer.constant(f"{name}.norm.bias", norm.bias)
     return writer.node("LayerNormalization", [summed, weight, bias], name, epsilon=shape.layer_norm_eps, axis=-1)
