@@ -35,6 +35,10 @@ docs: $(VENV)/dev.stamp
 	$(BIN)/python docs/make_picture.py
 	$(BIN)/python benchmarks/classical_models.py --tables-only
 	$(BIN)/python benchmarks/throughput.py --tables-only
+	$(BIN)/python benchmarks/affect_floor.py --tables-only
+	$(BIN)/python benchmarks/encoder_levers.py --tables-only
+	$(BIN)/python benchmarks/embedded_model.py tables
+	$(BIN)/python benchmarks/quantisation.py --tables-only
 
 linear: $(VENV)/dev.stamp
 	$(BIN)/sentire train configs/linear.toml --output src/sentire/assets/linear

@@ -2,6 +2,7 @@
 
     SENTIRE_DATA=… python benchmarks/embedded_model.py gate runs/default      # accept or refuse, with reasons
     SENTIRE_DATA=… python benchmarks/embedded_model.py adopt runs/default     # the gate, then figures, card and files
+    python benchmarks/embedded_model.py tables                                # the table of docs/affect.md again
 
 The gate looks at dev alone. A candidate is let in when all of this holds:
 
@@ -39,6 +40,7 @@ from embedded_card import render_card
 from sentire.classifiers.dev_fit import fit_on_dev
 from sentire.classifiers.labelled import read_labelled
 from sentire.classifiers.recipe import CalibrationSection, ThresholdSection
+from sentire.core.affect import VAD_DIMENSIONS
 from sentire.core.errors import SentireError
 from sentire.evaluate.identity_terms import audit_identity_terms
 from sentire.evaluate.result import EvaluationResult
@@ -48,11 +50,13 @@ from sentire.runtime.encoder_model import KIND, ONNX_NAME, TOKENIZER_NAME
 from sentire.runtime.load import Model, load
 from sentire.runtime.model_folder import CONFIG_NAME, read_config_file, read_model_manifest, write_model_folder
 from sentire.storage.manifest import MANIFEST_NAME
+from tables import put_table
 
 ROOT = Path(__file__).resolve().parent.parent
 ASSETS = Path(sentire.__file__).parent / "assets"
 EMBEDDED = ASSETS / "default"
 RESULTS = ROOT / "benchmarks" / "results" / "embedded_model.json"
+AFFECT_PAGE = ROOT / "docs" / "affect.md"
 
 DEV, AFFECT_DEV = "goemotions:dev", "emobank:dev"
 TEST, AFFECT_TEST, CONTEXT_TEST = "goemotions:test", "emobank:test", "situations:test"
@@ -324,8 +328,22 @@ def adopt(folder: Path, current_name: str) -> bool:
     RESULTS.parent.mkdir(exist_ok=True)
     content = {"fingerprint": mark, **stored}
     RESULTS.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    write_tables(stored)
     print(f"wrote {EMBEDDED} (fingerprint {mark}) and {RESULTS}")
     return True
+
+
+def write_tables(stored: Mapping[str, Any]) -> None:
+    """Put the stored figures of affect into the docs."""
+    measured = stored["test"]["affect"]["metrics"]
+    lines = ["| | Pearson | Spearman | concordance | RMSE | RMSE of the mean |", "|---|---|---|---|---|---|"]
+    for dimension in VAD_DIMENSIONS:
+        names = [f"{measure}_{dimension[0]}" for measure in ("pearson", "spearman", "concordance", "rmse")]
+        cells = [measured[name] for name in (*names, f"rmse_{dimension[0]}_mean_baseline")]
+        shown = [f"{one['value']:.3f} ({one['low']:.3f}-{one['high']:.3f})" for one in cells]
+        lines.append(f"| {dimension} | {' | '.join(shown)} |")
+    page = put_table(AFFECT_PAGE.read_text(encoding="utf-8"), "affect-encoder", "\n".join(lines))
+    AFFECT_PAGE.write_text(page, encoding="utf-8")
 
 
 def check_same_answers(candidate: Model, embedded: Model) -> None:
@@ -343,12 +361,17 @@ def describe_commit() -> str:
 
 
 def main() -> None:
-    """Run one of the two steps."""
+    """Run one of the steps."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("step", choices=("gate", "adopt"))
-    parser.add_argument("candidate", type=Path, help="folder of a trained encoder")
+    parser.add_argument("step", choices=("gate", "adopt", "tables"))
+    parser.add_argument("candidate", nargs="?", type=Path, help="folder of a trained encoder")
     parser.add_argument("--current", default="default", help="the model to beat: default, or a folder")
     chosen = parser.parse_args()
+    if chosen.step == "tables":
+        write_tables(orjson.loads(RESULTS.read_bytes()))
+        return
+    if chosen.candidate is None:
+        parser.error("expected the folder of a trained encoder, got none")
     if chosen.step == "gate":
         is_accepted = run_gate(chosen.candidate, chosen.current)["is_accepted"]
     else:

@@ -15,11 +15,12 @@ from sentire.runtime.load import load
 pytest.importorskip("sklearn")
 
 from sentire.classifiers.calibrate import fit_calibrator, fit_temperature
+from sentire.classifiers.dev_fit import fit_thresholds
 from sentire.classifiers.estimators import TfidfLogisticRegression, TfidfNaiveBayes
 from sentire.classifiers.folds import CalibratedFold, make_folds
 from sentire.classifiers.recipe import TfidfRecipe, ThresholdSection
 from sentire.classifiers.thresholds import fit_label_thresholds
-from sentire.classifiers.train import REPORT_NAME, SEARCH_NAME, fit_thresholds, train_tfidf
+from sentire.classifiers.train import REPORT_NAME, SEARCH_NAME, train_tfidf
 
 LABELS = ("joy", "anger", "nervousness", "gratitude")
 

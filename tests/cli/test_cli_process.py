@@ -45,7 +45,7 @@ def test_a_signal_in_the_middle(start, big_csv, tmp_path, number, code, old):
     output = tmp_path / "out.csv"
     if old is not None:
         output.write_text(old)
-    process = start("analyze", "-i", big_csv, "-o", output)
+    process = start("analyze", "-m", "linear", "-i", big_csv, "-o", output)
     wait_for(lambda: has_partial(tmp_path), "the first answers")
     process.send_signal(number)
     out, err = process.communicate(timeout=60)
@@ -57,7 +57,7 @@ def test_a_signal_in_the_middle(start, big_csv, tmp_path, number, code, old):
 
 def test_a_kill_leaves_the_old_output(start, big_csv, tmp_path):
     (tmp_path / "out.jsonl").write_text("old")
-    process = start("analyze", "-i", big_csv, "-o", tmp_path / "out.jsonl")
+    process = start("analyze", "-m", "linear", "-i", big_csv, "-o", tmp_path / "out.jsonl")
     wait_for(lambda: has_partial(tmp_path), "the first answers")
     process.kill()
     process.communicate(timeout=60)
@@ -84,7 +84,7 @@ def environment(request, make_environment):
 @pytest.mark.parametrize("form", [["--json"], ["--rows", "9000"]])
 def test_a_reader_that_leaves_early(start, tmp_path, form, environment):
     (tmp_path / "in.txt").write_text("thank you for the lovely visit\n" * 20_000)
-    process = start("analyze", "-i", tmp_path / "in.txt", *form, env=environment)
+    process = start("analyze", "-m", "linear", "-i", tmp_path / "in.txt", *form, env=environment)
     assert process.stdout.readline()
     process.stdout.close()
     err = process.stderr.read().decode()
@@ -153,14 +153,14 @@ def test_progress_is_for_terminals_alone(start, sentire_process, make_environmen
     path.write_text("".join(f"thank you {number}\n" for number in range(20_000)))
     ours, theirs = pty.openpty()
     environment = make_environment(TERM="xterm-256color")
-    process = start("analyze", "-i", path, "--json", stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
+    process = start("analyze", "-m", "linear", "-i", path, "--json", stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
     os.close(theirs)
     shown = read_terminal(ours)
     os.close(ours)
     assert process.wait(timeout=60) == 0
     assert "analyzing: texts" in shown
     assert "\x1b[" in shown
-    ran = sentire_process("analyze", "-i", path, "--json")
+    ran = sentire_process("analyze", "-m", "linear", "-i", path, "--json")
     assert len(ran.rows) == 20_000
     assert "analyzing" not in ran.err
     assert "\x1b" not in ran.err
@@ -236,7 +236,7 @@ def test_memory_does_not_grow_with_the_rows(tmp_path, suffix):
         with path.open("w") as file:
             file.write("id,text\n")
             file.writelines(f"{i},{moods[i % 4]} visit number {i} to the town\n" for i in range(n_rows))
-        command = [sys.executable, "-m", "sentire", "analyze", "-i", path, "--id-column", "id", "-o", output, "--json"]
+        command = [sys.executable, "-m", "sentire", "analyze", "-m", "linear", "-i", path, "--id-column", "id", "-o", output, "--json"]
         ran = subprocess.run(
             [sys.executable, "-c", MEASURE, *map(str, command)], capture_output=True, check=True, timeout=300
         )

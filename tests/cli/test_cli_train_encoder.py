@@ -43,7 +43,17 @@ def test_from_own_data_to_a_model_that_answers(sentire, tmp_path, recipe, data):
     ran = sentire("train", recipe, "-o", tmp_path / "model")
     assert ran.code == 0, ran.err
     assert f"wrote {tmp_path / 'model'} (fingerprint " in ran.err
-    for part in ("tiny", "96 of", "step 6", "step 12", "●", "macro_f1", "calibration (dev", "cut-offs (dev", "valence"):
+    for part in (
+        "tiny",
+        "96 of",
+        "step 12",
+        "step 24",
+        "●",
+        "macro_f1",
+        "calibration (dev",
+        "cut-offs (dev",
+        "valence",
+    ):
         assert part in ran.text, part
     import sentire as package
 
@@ -58,7 +68,7 @@ def test_from_own_data_to_a_model_that_answers(sentire, tmp_path, recipe, data):
 def test_the_report_as_json(sentire, tmp_path, recipe):
     ran = sentire("train", recipe, "-o", tmp_path / "model", "--json", "--set", "optimisation.n_epochs=1")
     assert ran.code == 0, ran.err
-    assert ran.json["evaluations"][0]["step"] == 6
+    assert ran.json["evaluations"][0]["step"] == 12
     assert ran.json["precision"] == "float32"
 
 

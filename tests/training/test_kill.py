@@ -227,7 +227,8 @@ def test_two_processes_make_the_weights_that_one_makes(tmp_path, encoder):
             *("-m", "torch.distributed.run", "--nproc_per_node", "2", "--master_port", str(port)),
             *("-m", "sentire", "train", write_recipe(tmp_path / "two.toml", table), "-o", tmp_path / "two"),
         ],
-        env=make_environment(),
+        env={name: value for name, value in make_environment().items() if name != "ACCELERATE_USE_CPU"}
+        | ({"CUDA_VISIBLE_DEVICES": ""}),
         capture_output=True,
         text=True,
         timeout=500,

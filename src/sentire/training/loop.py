@@ -41,12 +41,12 @@ from sentire.training.length_buckets import make_epoch_batches
 from sentire.training.material import Material, draw_contexts
 from sentire.training.network import EmotionEncoder
 from sentire.training.optimisers import make_optimiser, scale_learning_rates
+from sentire.training.processes import make_accelerator
 from sentire.training.recipe import EncoderRecipe, LossSection
 from sentire.training.schedules import make_schedule
 
 try:
     import torch
-    from accelerate import Accelerator
     from accelerate.utils import broadcast
     from torch import Tensor
 except ImportError as error:
@@ -125,8 +125,7 @@ class _Loop:
         self._recipe, self._settings = recipe, settings
         self._assembler, self._material, self._dev, self._folder = assembler, material, dev, folder
         self._on_progress, self._on_evaluation = on_progress, on_evaluation
-        # Its own mixed precision is a state of the whole process, and would be that of the next training, too.
-        self._accelerator = Accelerator(mixed_precision="no")
+        self._accelerator = make_accelerator()
         self._device = self._accelerator.device
         self._is_half = _is_half_wanted(settings.precision, self._device)
         self._network = network.to(self._device)
