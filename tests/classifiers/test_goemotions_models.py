@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.corpus, pytest.mark.slow]
 @pytest.mark.parametrize(
     ("config", "settings", "macro", "micro"),
     [
-        ("goemotions-lr.toml", ["logistic_regression.C=1.0", 'logistic_regression.penalty="l1"'], 0.445, 0.525),
+        ("goemotions-lr.toml", ["logistic_regression.C=1.0", 'logistic_regression.penalty="l1"'], 0.44, 0.525),
         ("goemotions-nb.toml", ["naive_bayes.alpha=0.1", "naive_bayes.fit_prior=false"], 0.27, 0.40),
     ],
 )

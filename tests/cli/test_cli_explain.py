@@ -64,14 +64,14 @@ def test_json_holds_the_spans(sentire):
 
 
 def test_a_pipe_shows_marks_and_figures(sentire):
-    lines = sentire("analyze", TEXTS[0], "--explain").text.splitlines()
+    lines = sentire("analyze", TEXTS[0], "-m", "linear", "--explain").text.splitlines()
     assert "   why gratitude: Thank▲▲▲ you▲▲ so much, this helped a lot!" in lines
     figures = lines[lines.index("   why gratitude: Thank▲▲▲ you▲▲ so much, this helped a lot!") + 1]
-    (row,) = explained(TEXTS[:1])
+    (row,) = explained(TEXTS[:1], model="linear")
     first, second, *_ = row["explanation"]["labels"]["gratitude"]
     assert figures == f"     Thank +{first['effect']:.2f} · you +{second['effect']:.2f}"
     assert "\x1b" not in "".join(lines)
-    text = sentire("analyze", "qqzx wvvk", "--explain").text
+    text = sentire("analyze", "qqzx wvvk", "-m", "linear", "--explain").text
     assert "why neutral: qqzx wvvk\n     no word alone moves it\n" in text
     assert "why" not in sentire("analyze", TEXTS[0]).text
 
@@ -99,7 +99,7 @@ def test_files_are_explained_in_json_and_jsonl(sentire, remarks, tmp_path):
     ran = sentire("analyze", "-i", remarks, *columns, "--explain", "-o", output, "--rows", 1)
     assert output.read_bytes() == shown.out
     assert ran.text.count("why ") == 1
-    assert "why gratitude: Thank▲▲▲ you▲▲ so much, this helped a lot!" in ran.text
+    assert re.search(r"why gratitude: Thank▲+ you▲+ so", ran.text)
 
 
 def test_rows_of_a_file_are_explained(sentire, remarks):
@@ -206,7 +206,7 @@ def test_of_a_long_text_the_strongest_spans_are_listed():
 
 
 def test_affect_is_shown():
-    (answer,) = package.analyze(TEXTS[:1])
+    (answer,) = package.analyze(TEXTS[:1], model="linear")
     affective = replace(answer, vad={"valence": 0.42, "arousal": -0.1, "dominance": 0.0004})
     (line,) = [
         line for line in show(lambda console: print_answers(console, [affective])).splitlines() if "valence" in line

@@ -153,7 +153,9 @@ def test_progress_is_for_terminals_alone(start, sentire_process, make_environmen
     path.write_text("".join(f"thank you {number}\n" for number in range(20_000)))
     ours, theirs = pty.openpty()
     environment = make_environment(TERM="xterm-256color")
-    process = start("analyze", "-m", "linear", "-i", path, "--json", stdout=subprocess.DEVNULL, stderr=theirs, env=environment)
+    process = start(
+        "analyze", "-m", "linear", "-i", path, "--json", stdout=subprocess.DEVNULL, stderr=theirs, env=environment
+    )
     os.close(theirs)
     shown = read_terminal(ours)
     os.close(ours)
@@ -236,7 +238,21 @@ def test_memory_does_not_grow_with_the_rows(tmp_path, suffix):
         with path.open("w") as file:
             file.write("id,text\n")
             file.writelines(f"{i},{moods[i % 4]} visit number {i} to the town\n" for i in range(n_rows))
-        command = [sys.executable, "-m", "sentire", "analyze", "-m", "linear", "-i", path, "--id-column", "id", "-o", output, "--json"]
+        command = [
+            sys.executable,
+            "-m",
+            "sentire",
+            "analyze",
+            "-m",
+            "linear",
+            "-i",
+            path,
+            "--id-column",
+            "id",
+            "-o",
+            output,
+            "--json",
+        ]
         ran = subprocess.run(
             [sys.executable, "-c", MEASURE, *map(str, command)], capture_output=True, check=True, timeout=300
         )

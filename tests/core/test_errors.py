@@ -36,6 +36,7 @@ EXIT_CODES = {
     "OutputError": 5,
     "MissingExtraError": 6,
     "FetchError": 7,
+    "TrainingError": 8,
 }
 
 

@@ -119,7 +119,7 @@ def test_every_loader_keeps_what_its_card_promises(name, corpus_root):
         for one in examples:
             assert one.text.strip()
             assert bool(one.group) == bool(card.grouped_by)
-            assert one.is_synthetic == (name == "rare-labels")
+            assert one.is_synthetic == card.is_ours
             assert all(card.label_space is not None and label in card.label_space for label in one.labels)
             if card.label_space is not None and card.label_space.task == "single-label":
                 assert len(one.labels) == 1

@@ -179,9 +179,11 @@ def _answer_file(
     from sentire.analysis.files import analyze_file
     from sentire.cli.answer_tables import print_answers, print_summary
     from sentire.cli.console import make_console, show_progress
+    from sentire.cli.memory import limit_arenas
     from sentire.storage.report import ReadReport
     from sentire.storage.writers import JsonlWriter
 
+    limit_arenas()
     report = ReadReport(str(source.path), is_strict=is_strict, hint="name its --encoding or --format, or mend the file")
     with ExitStack() as stack:
         on_progress = stack.enter_context(show_progress("analyzing"))

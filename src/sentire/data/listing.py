@@ -73,4 +73,5 @@ def card_as_dict(card: DatasetCard) -> dict[str, Any]:
         "defects": list(card.defects),
         "changes": list(card.changes),
         "access": card.access,
+        "is_ours": card.is_ours,
     }

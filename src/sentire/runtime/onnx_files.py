@@ -153,11 +153,15 @@ def _open_session(content: bytes, where: str) -> "InferenceSession":
     options.log_severity_level = _FATAL
     options.add_session_config_entry("session.load_model_format", "ONNX")
     try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has no family of errors of its own
         raise ArtifactError(
             expected="an ONNX model that onnxruntime can run", got=quote(_one_line(error)), where=where
         ) from error
+    # onnxruntime keeps the file's bytes beside the weights that it made of them, to open the session once more with
+    # other providers, which nobody asks for here: as much again as the model.
+    session._model_bytes = None
+    return session
 
 
 def _one_line(error: Exception) -> str:

@@ -18,7 +18,7 @@ except ImportError as error:
 def make_accelerator() -> Accelerator:
     """Make what knows of the device and of the other processes.
 
-    It has no mixed precision of its own: that would be a state of the whole process, and that of the next training, too.
+    It has no mixed precision of its own, which would be a state of the whole process and so of the next training, too.
     """
     _join()
     return Accelerator(mixed_precision="no")
