@@ -99,7 +99,7 @@ def test_files_are_explained_in_json_and_jsonl(sentire, remarks, tmp_path):
     ran = sentire("analyze", "-i", remarks, *columns, "--explain", "-o", output, "--rows", 1)
     assert output.read_bytes() == shown.out
     assert ran.text.count("why ") == 1
-    assert re.search(r"why gratitude: Thank▲+ you▲+ so", ran.text)
+    assert re.search(r"why gratitude: .*Thank", ran.text)
 
 
 def test_rows_of_a_file_are_explained(sentire, remarks):
