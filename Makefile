@@ -11,8 +11,9 @@ demo: $(VENV)/base.stamp
 	@$(BIN)/sentire analyze "Wow, I did not expect a reply on a Sunday!" "I think I deleted the only copy, I'm worried." "The store opens at nine."
 	@$(BIN)/sentire analyze --input examples/feedback.csv --text-column text --context-column context --id-column id --output runs/feedback-emotions.csv
 
+# One worker a core, each in one thread: workers that share cores wait for one another in every matrix product.
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: $(VENV)/dev.stamp format lint types test
 
@@ -46,6 +47,7 @@ linear: $(VENV)/dev.stamp
 # Hours on two cores. The last step lets the new model in only where dev says that it is better than the embedded one.
 model: $(VENV)/dev.stamp
 	$(BIN)/sentire train configs/goemotions-minilm.toml
+	$(BIN)/sentire train configs/default-teacher.toml
 	$(BIN)/sentire train configs/default.toml
 	$(BIN)/python benchmarks/embedded_model.py adopt runs/default
 

@@ -67,6 +67,8 @@ def _render_summary(stored: Mapping[str, Any]) -> str:
         if teachers
         else ""
     )
+    start = recipe["encoder"].get("start", "")
+    distilled += f"\n- It goes on from the weights of {Path(start).name}." if start else ""
     reads = (
         f"It can be told what a text was said in (up to {context['max_tokens']} tokens) and reports the emotions of "
         "the text itself."

@@ -174,23 +174,24 @@ def is_same_model(candidate: Path, current: Path) -> bool:
 
 
 def list_splits(recipe: Mapping[str, Any]) -> list[str]:
-    """Return the splits that a recipe learns from, its teachers' left aside."""
+    """Return the splits that a recipe learns from, those of its teachers and of the run it starts from left aside."""
     data = recipe["data"]
     named = [data["train"], *data.get("further_train", ()), *data.get("unlabelled", ()), data.get("affect_train", "")]
     return [name for name in named if name]
 
 
 def list_sources(training: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Return the splits that a model and its teachers learned from, and what of it cannot be told."""
+    """Return the splits that a model, its teachers and the run it starts from learned from, and what is not known."""
     recipe = training.get("recipe")
     if not isinstance(recipe, Mapping):
         return [], ["a model without its recipe"]
     splits, unknown = list_splits(recipe), []
-    for teacher in recipe.get("distillation", {}).get("teachers", ()):
+    start = recipe.get("encoder", {}).get("start", "")
+    for name in (*([start] if start else []), *recipe.get("distillation", {}).get("teachers", ())):
         try:
-            further, missing = list_sources(load(teacher).config.training)
+            further, missing = list_sources(load(name).config.training)
         except SentireError:
-            further, missing = [], [f"the teacher {teacher}"]
+            further, missing = [], [f"the earlier model {name}"]
         splits += further
         unknown += missing
     return list(dict.fromkeys(splits)), list(dict.fromkeys(unknown))

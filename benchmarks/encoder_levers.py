@@ -109,7 +109,15 @@ ROWS: dict[str, Trained | Averaged] = {
         models=("runs/goemotions-minilm", "linear"),
         weights=(0.5, 0.5),
     ),
-    "default": Trained(title="the embedded encoder (int8): distilled, with affect and context", config="default"),
+    "default-teacher": Trained(
+        title="a first student of these two (int8), with affect and context", config="default-teacher"
+    ),
+    "average-3": Averaged(
+        title="plain fine-tuning, `linear` and the first student, averaged",
+        models=("runs/goemotions-minilm", "linear", "runs/default-teacher"),
+        weights=(1.0, 1.0, 1.0),
+    ),
+    "default": Trained(title="the embedded encoder (int8): a second student, of these three", config="default"),
 }
 
 
@@ -131,9 +139,9 @@ class AveragedModel:
         del context
         return self._fitted.calibrator.apply(average_log_odds(self._row, texts))
 
-    def predict(self, texts: Sequence[str], *, context: Sequence[Context] | None = None) -> NDArray[np.bool_]:
+    def decide(self, proba: NDArray[np.floating]) -> NDArray[np.bool_]:
         """Return decisions, shape (N, C)."""
-        return decide(self.predict_proba(texts, context=context), self.thresholds, self.label_space)
+        return decide(proba, self.thresholds, self.label_space)
 
 
 def average_log_odds(row: Averaged, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -415,8 +415,8 @@ class Feeling:
     def predict_proba(self, texts, *, context=None):
         return self.judge(texts, context=context).proba
 
-    def predict(self, texts, *, context=None):
-        return self.predict_proba(texts, context=context) >= self.thresholds
+    def decide(self, proba):
+        return proba >= self.thresholds
 
 
 @pytest.fixture

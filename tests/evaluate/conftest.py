@@ -38,8 +38,8 @@ class TablePredictor:
         self.asked.append((list(texts), context))
         return np.array([self._proba_by_text[text] for text in texts], dtype=np.float32)
 
-    def predict(self, texts, *, context=None):
-        return self.predict_proba(texts, context=context) >= self.thresholds
+    def decide(self, proba):
+        return proba >= self.thresholds
 
 
 class AffectTable(TablePredictor):

@@ -115,8 +115,12 @@ def test_data_of_others_is_refused(script, tmp_path):
     assert (check.is_met, check.found) == (False, "not allowed: meld:train")
     training["recipe"]["distillation"]["teachers"] = [str(tmp_path / "gone"), "transformers:some/where@main"]
     assert script.check_sources(training).found == (
-        f"not allowed: meld:train; not known: the teacher {tmp_path / 'gone'}, the teacher transformers:some/where@main"
+        f"not allowed: meld:train; not known: the earlier model {tmp_path / 'gone'}, "
+        "the earlier model transformers:some/where@main"
     )
+    training = make_recipe()
+    training["recipe"]["encoder"] = {"start": str(tmp_path / "gone")}
+    assert script.check_sources(training).found == f"not known: the earlier model {tmp_path / 'gone'}"
     assert script.check_sources({}).found == "not known: a model without its recipe"
 
 
@@ -188,6 +192,7 @@ def make_stored(script):
         "recipe": {
             "name": "default",
             "seed": 42,
+            "encoder": {"start": "runs/first"},
             "data": {
                 "train": "goemotions:train",
                 "further_train": ["situations:train", "rare-labels:train"],
@@ -240,6 +245,7 @@ def test_the_card_says_what_a_card_must_say(script):
         "weights sha256 `53aa`",
         "`model.onnx` sha256 `beef`",
         "Distilled from goemotions-minilm and linear",
+        "It goes on from the weights of first.",
         "`goemotions:train`, `situations:train`, `rare-labels:train`, `emobank:train`.",
         "Demszky",  # who made GoEmotions
         "Buechel",  # and EmoBank

@@ -73,7 +73,8 @@ def test_every_metric_equals_the_metrics_unit_and_lies_in_its_interval(case, moo
     result = evaluate_classifier(predictor, examples, **FACTS)
     texts = [example.text for example in examples]
     targets = moods.encode(example.labels for example in examples)
-    proba, decisions = predictor.predict_proba(texts), predictor.predict(texts)
+    proba = predictor.predict_proba(texts)
+    decisions = predictor.decide(proba)
     expected = {
         f"{average}_{measure}": getattr(classification, f"{average}_{measure}")(targets, decisions)
         for average in ("micro", "macro", "weighted")

@@ -5,7 +5,6 @@ import pytest
 
 pytest.importorskip("torch")
 
-import orjson
 import safetensors.torch
 import torch
 
@@ -99,13 +98,6 @@ def test_other_files_are_refused(tmp_path):
     safetensors.torch.save_file(make_tensors() | {"network.t": torch.ones(1)}, path)
     with pytest.raises(ArtifactError, match=r"expected sentire-checkpoint\.v2, got None at .*model"):
         read_checkpoint(path)
-
-
-def test_files_from_before_there_was_a_digest_are_read(tmp_path):
-    path = tmp_path / "state.safetensors"
-    facts = {"format": "sentire-checkpoint.v1", "facts": orjson.dumps(PROGRESS).decode()}
-    safetensors.torch.save_file({"network.a": torch.ones(2)}, path, metadata=facts)
-    assert read_checkpoint(path)[1] == PROGRESS
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])

@@ -248,17 +248,23 @@ class _FlatSink:
         return row
 
 
-def _is_same_file(a: Path, b: Path) -> bool:
+def check_is_not_input(output: Path, source: Source) -> None:
+    """Make sure that a file of answers does not take the place of the texts.
+
+    Raises:
+        OutputError: It would.
+    """
     try:
-        return a.samefile(b)
+        is_same = source.path != STDIN and output.samefile(source.path)
     except (OSError, ValueError):  # one of them is not there, or cannot be
-        return False
+        is_same = False
+    if is_same:
+        raise OutputError(expected="an output that is not the input", got=str(output), hint="choose another name")
 
 
 def _open_output(stack: ExitStack, output: Path, source: Source, space: AnswerSpace, *, has_vad: bool) -> _AnswerSink:
     file_format = detect_writable_format(output)
-    if source.path != STDIN and _is_same_file(output, source.path):
-        raise OutputError(expected="an output that is not the input", got=str(output), hint="choose another name")
+    check_is_not_input(output, source)
     named = ["id", "text", *(["context"] if source.context_column else []), "labels", "flags"]
     figures = [*(VAD_DIMENSIONS if has_vad else ()), *space.space.labels]
     if file_format != "jsonl" and (clash := [label for label in space.space.labels if label in named]):

@@ -218,22 +218,14 @@ def _explain_rows(
 ) -> "RowWriter":
     from sentire.analysis.answers import AnswerSpace
     from sentire.analysis.explain import ExplainingWriter
-    from sentire.core.errors import OutputError
+    from sentire.analysis.files import check_is_not_input
     from sentire.storage.writers import JsonlWriter, RowWriter, open_row_writer
 
     writer: RowWriter = JsonlWriter(sys.stdout.buffer)
     if output is not None:
-        if _is_same_file(output, source.path):
-            raise OutputError(expected="an output that is not the input", got=str(output), hint="choose another name")
+        check_is_not_input(output, source)
         writer = stack.enter_context(open_row_writer(output, "jsonl", {}))
     return ExplainingWriter(writer, model, AnswerSpace(model, label_space))
-
-
-def _is_same_file(a: Path, b: Path) -> bool:
-    try:
-        return a.samefile(b)
-    except (OSError, ValueError):  # one of them is not there, or cannot be
-        return False
 
 
 def _say_what_happened(analysis: "FileAnalysis", output: Path | None) -> None:

@@ -43,5 +43,5 @@ class Predictor(Protocol):
     def predict_proba(self, texts: Sequence[str], *, context: Sequence[Context] | None = None) -> NDArray[np.float32]:
         """Return calibrated probabilities, shape (N, C)."""
 
-    def predict(self, texts: Sequence[str], *, context: Sequence[Context] | None = None) -> NDArray[np.bool_]:
-        """Return decisions at the model's cut-offs, shape (N, C)."""
+    def decide(self, proba: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Return the decisions that belong to the model's own probabilities, both of shape (N, C)."""

@@ -118,7 +118,7 @@ def _run_folds(
         model = load(folder)
         context = [turns or None for turns in test.contexts] if model.uses_context else None
         proba[tested] = model.predict_proba(test.texts, context=context)
-        decisions[tested] = model.predict(test.texts, context=context)
+        decisions[tested] = model.decide(proba[tested])
         thresholds.append(model.thresholds)
         folds.append(
             {
@@ -218,9 +218,9 @@ class _OutOfFold:
         del texts, context
         return self._proba
 
-    def predict(self, texts: Sequence[str], *, context: Sequence[Context] | None = None) -> NDArray[np.bool_]:
-        """Return the decisions, whatever is asked."""
-        del texts, context
+    def decide(self, proba: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Return the decisions, each at the cut-offs of its own fold."""
+        del proba
         return self._decisions
 
 

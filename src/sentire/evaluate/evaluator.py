@@ -245,8 +245,8 @@ def _ask(
     view: _View,
 ) -> ClassificationAnswers:
     texts = [example.text for example in examples]
-    proba = np.asarray(predictor.predict_proba(texts, context=context), dtype=np.float64)
-    decisions = np.asarray(predictor.predict(texts, context=context))
+    answered = np.asarray(predictor.predict_proba(texts, context=context))
+    proba, decisions = answered.astype(np.float64), np.asarray(predictor.decide(answered))
     expected = (len(examples), len(predictor.label_space))
     for shape in (proba.shape, decisions.shape):
         if shape != expected:

@@ -54,4 +54,8 @@ class ConfiguredModel:
 
     def predict(self, texts: Sequence[str], *, context: Sequence[Context] | None = None) -> NDArray[np.bool_]:
         """Return decisions, shape (N, C): at the cut-offs, or the likeliest label of a single-label space."""
-        return decide(self.predict_proba(texts, context=context), self.thresholds, self.label_space)
+        return self.decide(self.predict_proba(texts, context=context))
+
+    def decide(self, proba: NDArray[np.floating]) -> NDArray[np.bool_]:
+        """Return the decisions that belong to the model's own probabilities, both of shape (N, C)."""
+        return decide(proba, self.thresholds, self.label_space)

@@ -1,5 +1,6 @@
 """The model card of a trained encoder: what it is, what it learned from, what was measured, what it must not do."""
 
+from pathlib import Path
 from typing import Any
 
 from sentire.classifiers.card import describe_shipping
@@ -43,13 +44,14 @@ def _render_summary(recipe: EncoderRecipe, files: EncoderFiles, space: LabelSpac
     )
     teachers = recipe.distillation.teachers
     distilled = f"\n- Distilled from {len(teachers)} teacher{'s' * (len(teachers) > 1)}." if teachers else ""
+    start = f"\n- It goes on from the weights of {Path(recipe.encoder.start).name}." if recipe.encoder.start else ""
     licence = f", {files.licence}" if files.licence else ""
     settings = recipe.optimisation
     return f"""An encoder with heads for {answers}. {context}
 
 - Encoder: {files.name}{licence}, weights sha256 `{files.weights_sha256[:16]}…`; pooling {recipe.encoder.pooling}.
 - Training: {settings.n_epochs} epochs, batch {settings.batch_size}, {settings.optimiser} at
-  {settings.learning_rate:g}, {settings.schedule}; loss {recipe.loss.name}; seed {recipe.seed}.{distilled}
+  {settings.learning_rate:g}, {settings.schedule}; loss {recipe.loss.name}; seed {recipe.seed}.{distilled}{start}
 - File: ONNX, {recipe.export.precision}.
 """
 

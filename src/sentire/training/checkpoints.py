@@ -22,9 +22,6 @@ except ImportError as error:
 
 CHECKPOINT_FORMAT = "sentire-checkpoint.v2"
 
-_WITHOUT_DIGEST = "sentire-checkpoint.v1"
-"""What was written before there was a digest; still read, so that a training that is under way is not lost."""
-
 _FACTS = "facts"
 _DIGEST = "digest"
 
@@ -89,9 +86,9 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], Progress]:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  no mapping
         found = metadata.get("format")
-        if found not in (CHECKPOINT_FORMAT, _WITHOUT_DIGEST):
+        if found != CHECKPOINT_FORMAT:
             raise ArtifactError(expected=CHECKPOINT_FORMAT, got=quote(found), where=str(path))
-        if found == CHECKPOINT_FORMAT and metadata[_DIGEST] != _make_digest(metadata[_FACTS], tensors):
+        if metadata[_DIGEST] != _make_digest(metadata[_FACTS], tensors):
             raise ValueError("content that does not match its digest")
         return tensors, Progress(**orjson.loads(metadata[_FACTS]))
     except OSError as error:

@@ -56,6 +56,8 @@ class EncoderSection:
         dropout: On the pooled vector, before the heads.
         inner_dropout: On attention and hidden states inside the encoder.
         emoji: Give emoji tokens of their own, in the place of unused entries of the vocabulary.
+        start: Folder of a finished training of the same network, whose best weights are the start, heads included;
+            empty for the pre-trained encoder and new heads.
     """
 
     name: str = "minilm"
@@ -66,6 +68,7 @@ class EncoderSection:
     dropout: Below1 = 0.1
     inner_dropout: Below1 = 0.1
     emoji: bool = False
+    start: str = ""
 
 
 @config

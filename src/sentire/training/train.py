@@ -24,6 +24,7 @@ from sentire.storage.atomic import make_directory, write_json
 from sentire.storage.locks import hold_lock
 from sentire.storage.tokenizer_files import read_tokenizer
 from sentire.training.dev_measure import DevSets
+from sentire.training.earlier_run import start_from
 from sentire.training.finish import FinishedModel, finish_model, make_settings
 from sentire.training.inputs import TokenAssembler
 from sentire.training.loop import OnEvaluation, Trained, fit_network
@@ -158,10 +159,11 @@ def fit_encoder(
         pooling=recipe.encoder.pooling,
         padding_id=shape.padding_id,
     )
+    start = start_from(network, Path(recipe.encoder.start), tokenizer_file) if recipe.encoder.start else ""
     if soft_labels is None:
         soft_labels = ask_teachers(recipe, sources, on_progress)
     material = make_material(sources, recipe, assembler, soft_labels)
-    if recipe.optimisation.starts_at_base_rates:
+    if recipe.optimisation.starts_at_base_rates and not start:
         network.start_at_base_rates(*measure_base_rates(material))
     labelled, rated = make_dev_material(sources, recipe, assembler)
     trained = fit_network(
@@ -171,7 +173,7 @@ def fit_encoder(
         DevSets(labelled=labelled, affect=rated, space=sources.space),
         recipe,
         checkpoints,
-        fingerprint=_fingerprint_run(recipe, files, sources, soft_labels),
+        fingerprint=_fingerprint_run(recipe, files, start, sources, soft_labels),
         on_progress=on_progress,
         on_evaluation=on_evaluation,
     )
@@ -191,9 +193,14 @@ def ask_teachers(recipe: EncoderRecipe, sources: Sources, on_progress: OnProgres
 
 
 def _fingerprint_run(
-    recipe: EncoderRecipe, files: EncoderFiles, sources: Sources, soft_labels: dict[str, NDArray[np.float32]]
+    recipe: EncoderRecipe,
+    files: EncoderFiles,
+    start: str,
+    sources: Sources,
+    soft_labels: dict[str, NDArray[np.float32]],
 ) -> str:
-    digest = hashlib.sha256(orjson.dumps([__version__, fingerprint(recipe), files.weights_sha256, sources.fingerprint]))
+    what = [__version__, fingerprint(recipe), files.weights_sha256, start, sources.fingerprint]
+    digest = hashlib.sha256(orjson.dumps(what))
     for name, proba in sorted(soft_labels.items()):
         digest.update(name.encode())
         digest.update(proba.tobytes())

@@ -1,0 +1,51 @@
+"""The weights of a training that is finished, from which another one starts."""
+
+from pathlib import Path
+
+from sentire.core.errors import ArtifactError, MissingExtraError
+from sentire.runtime.encoder_model import TOKENIZER_NAME
+from sentire.runtime.model_folder import CHECKPOINTS_NAME, read_model_manifest
+from sentire.training.checkpoints import read_checkpoint
+from sentire.training.loop import BEST_NAME
+from sentire.training.network import EmotionEncoder
+
+try:
+    import torch  # noqa: F401
+except ImportError as error:
+    raise MissingExtraError(extra="train", needed_for="training an encoder") from error
+
+
+def start_from(network: EmotionEncoder, run: Path, tokenizer_file: bytes) -> str:
+    """Give a network the best weights of an earlier run, heads included.
+
+    Args:
+        network: Gets the weights; of the same shape and with the same heads.
+        run: Folder of a finished training, with its checkpoints.
+        tokenizer_file: Of this run; the earlier one must have read its texts by the same.
+
+    Returns:
+        A hash of the weights.
+
+    Raises:
+        ArtifactError: The folder holds no finished training, a damaged one, or that of another network or tokenizer.
+    """
+    read_model_manifest(run)  # that the training has ended, and that its files are whole
+    if (run / TOKENIZER_NAME).read_bytes() != tokenizer_file:
+        raise ArtifactError(
+            expected="an earlier run that reads texts by the same tokenizer",
+            got="another tokenizer",
+            where=str(run / TOKENIZER_NAME),
+            hint="give both recipes the same encoder.name and encoder.emoji",
+        )
+    path = run / CHECKPOINTS_NAME / BEST_NAME
+    weights, progress = read_checkpoint(path)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise ArtifactError(
+            expected="the weights of a network of the same shape, with the same heads",
+            got=" ".join(str(error).splitlines()[1].split()),
+            where=str(path),
+            hint="the earlier recipe needs the same encoder, labels and data.affect_train or none in both",
+        ) from error
+    return f"{progress.fingerprint}-{progress.best_step}"
