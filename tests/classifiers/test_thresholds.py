@@ -14,6 +14,7 @@ from sentire.classifiers.thresholds import (
     SHRINKAGES,
     SWEEP,
     find_best_threshold,
+    find_promised_threshold,
     fit_fixed,
     fit_global,
     fit_global_threshold,
@@ -88,31 +89,65 @@ EXAMPLE_PROBA = np.array([[0.9, 0.6], [0.8, 0.3], [0.2, 0.2], [0.1, 0.1]])
 EXAMPLE_TARGETS = np.array([[1, 1], [1, 0], [0, 0], [0, 0]], dtype=bool)
 
 
+def test_promised_cuts_by_hand():
+    # Of the first label the sum is 2, and F1 is promised as 2·.9/3, 2·1.7/4, 2·1.9/5, 2·2/6: the second is largest.
+    assert find_promised_threshold(EXAMPLE_PROBA[:, 0]) == pytest.approx(0.5)
+    # Of the second it is 1.2: 2·.6/2.2 = .545, 2·.9/3.2 = .5625, 2·1.1/4.2 = .524, 2·1.2/5.2 = .46.
+    assert find_promised_threshold(EXAMPLE_PROBA[:, 1]) == pytest.approx(0.25)
+    assert find_promised_threshold(np.array([0.4, 0.1, 0.4])) == pytest.approx(0.25)  # a tie is chosen whole
+    assert find_promised_threshold(np.zeros(3)) == 0.0
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=12), st.integers(0, 2**32 - 1))
+def test_a_promise_is_the_ratio_of_expected_counts(twentieths, seed):
+    proba = np.random.default_rng(seed).permutation(np.array(twentieths) / 20)
+    cutoff = find_promised_threshold(proba)
+    promises = {}
+    for cut in {0.0, *proba.tolist()}:
+        n_chosen, expected = sum(p >= cut for p in proba), sum(p for p in proba if p >= cut)
+        promises[cut] = 2 * expected / (n_chosen + proba.sum())
+    chosen = proba >= cutoff
+    assert 2 * proba[chosen].sum() / (chosen.sum() + proba.sum()) == pytest.approx(max(promises.values()))
+
+
 def test_shrinkage_by_hand():
-    # The first label has two texts and its own best cut at .5, the second one text and its own at .45. Everything is
-    # right for both labels from .31 on, which is the global cut-off.
-    assert fit_global_threshold(EXAMPLE_TARGETS, EXAMPLE_PROBA) == 0.31
-    shared = log(0.31 / 0.69)
-    first = (2 * log(0.5 / 0.5) + 3 * shared) / (2 + 3)
-    second = (1 * log(0.45 / 0.55) + 3 * shared) / (1 + 3)
+    # The first label has two texts and its own best cut at .5, the second one text and its own at .45.
+    first = (2 * log(0.5 / 0.5) + 3 * log(0.5 / 0.5)) / (2 + 3)
+    second = (1 * log(0.45 / 0.55) + 3 * log(0.25 / 0.75)) / (1 + 3)
     fitted = fit_label_thresholds(EXAMPLE_TARGETS, EXAMPLE_PROBA, shrinkage=3.0)
     np.testing.assert_allclose(fitted, [1 / (1 + exp(-first)), 1 / (1 + exp(-second))], rtol=1e-12)
-    np.testing.assert_allclose(fitted, [0.38224, 0.34293], atol=1e-5)
+    np.testing.assert_allclose(fitted, [0.5, 0.29439], atol=1e-5)
 
 
 def test_the_limits_of_shrinkage():
     own = fit_label_thresholds(EXAMPLE_TARGETS, EXAMPLE_PROBA, shrinkage=0.0)
     np.testing.assert_allclose(own, [0.5, 0.45], rtol=1e-12)
-    shared = fit_label_thresholds(EXAMPLE_TARGETS, EXAMPLE_PROBA, shrinkage=1e12)
-    np.testing.assert_allclose(shared, [0.31, 0.31], rtol=1e-9)
+    promised = fit_label_thresholds(EXAMPLE_TARGETS, EXAMPLE_PROBA, shrinkage=1e12)
+    np.testing.assert_allclose(promised, [0.5, 0.25], rtol=1e-9)
 
 
 @pytest.mark.parametrize("shrinkage", SHRINKAGES)
-def test_a_label_without_texts_gets_the_global_cutoff(shrinkage):
+def test_a_label_without_texts_gets_the_promised_cutoff(shrinkage):
     targets = np.hstack([EXAMPLE_TARGETS, np.zeros((4, 1), bool)])
-    proba = np.hstack([EXAMPLE_PROBA, np.full((4, 1), 0.05)])
+    proba = np.hstack([EXAMPLE_PROBA, np.array([[0.3], [0.02], [0.01], [0.0]])])
     fitted = fit_label_thresholds(targets, proba, shrinkage=shrinkage)
-    assert fitted[2] == pytest.approx(fit_global_threshold(targets, proba))
+    assert fitted[2] == pytest.approx(0.16)
+
+
+def test_on_few_positives_the_promise_is_the_better_guide():
+    gains = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        logits = rng.normal(-5, 2, size=(4000, 1))
+        proba = 1 / (1 + np.exp(-logits))
+        targets = rng.random(proba.shape) < proba
+        few, rest = slice(0, 300), slice(300, None)
+        scores = [
+            macro_f1(targets[rest], proba[rest] >= fit_label_thresholds(targets[few], proba[few], shrinkage=shrinkage))
+            for shrinkage in (0.0, 100.0)
+        ]
+        gains.append(scores[1] - scores[0])
+    assert np.mean(gains) > 0.02
 
 
 def make_case(n=300, *, n_labels=6, signal=1.5, seed=0):

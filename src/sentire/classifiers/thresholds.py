@@ -1,7 +1,8 @@
 """Cut-offs on probabilities: one for all labels or one a label, chosen on dev and judged by cross-fitting.
 
-A cut-off that maximises F1 on few positives fits their noise. The per-label cut-offs are therefore drawn towards the
-global one, the more the rarer the label, and how strongly is itself chosen by cross-fitting.
+A cut-off that maximises F1 on few positives fits their noise. The per-label cut-offs are therefore drawn towards those
+that calibrated probabilities promise to be best, which rest on all texts instead of the few positives: the more the
+rarer the label, and how strongly is itself chosen by cross-fitting.
 """
 
 from collections.abc import Callable, Sequence
@@ -63,11 +64,26 @@ def find_best_threshold(targets: Targets, proba: Proba) -> float:
     n_true = np.cumsum(targets[order])
     n_chosen = np.arange(1, len(ranked) + 1)
     f1 = 2 * n_true / (n_chosen + targets.sum())
-    # Equal probabilities are chosen or refused together: only the last of a tie is a possible cut.
-    is_cut = np.append(ranked[1:] < ranked[:-1], True)
-    best = int(np.argmax(np.where(is_cut, f1, -1.0)))
-    below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
-    return float((ranked[best] + below) / 2)
+    return _cut_best(ranked, f1)
+
+
+def find_promised_threshold(proba: Proba) -> float:
+    """Return the cut-off of one label that maximises the F1 to be expected if the probabilities are right.
+
+    With probabilities p, the cut-off t with the largest ``2 Σ_{p ≥ t} p / (|{p ≥ t}| + Σ p)``; no label is looked at.
+
+    Source: Lewis 1995, Evaluating and optimizing autonomous text classification systems, section 4, whose expected F1
+    is here the ratio of the expected counts.
+
+    Args:
+        proba: Shape (N,), calibrated.
+
+    Returns:
+        A number in [0, 1], the middle between the lowest accepted and the highest refused probability.
+    """
+    ranked = np.sort(proba.astype(np.float64))[::-1]
+    promised = 2 * np.cumsum(ranked) / (np.arange(1, len(ranked) + 1) + ranked.sum())
+    return _cut_best(ranked, promised)
 
 
 def fit_global_threshold(targets: Targets, proba: Proba) -> float:
@@ -77,26 +93,26 @@ def fit_global_threshold(targets: Targets, proba: Proba) -> float:
 
 
 def fit_label_thresholds(targets: Targets, proba: Proba, *, shrinkage: float) -> NDArray[np.float64]:
-    """Return one cut-off a label, drawn towards the global one.
+    """Return one cut-off a label, drawn towards the one that its probabilities promise to be best.
 
-    With n positives of the label, its own best cut-off t and the global cut-off g,
-    ``logit(cut-off) = (n logit(t) + k logit(g)) / (n + k)``.
+    With n positives of the label, its own best cut-off t and the promised one q,
+    ``logit(cut-off) = (n logit(t) + k logit(q)) / (n + k)``.
 
     Source: ours; the idea is the shrinkage of James and Stein 1961.
 
     Args:
         targets: Shape (N, C).
-        proba: Shape (N, C).
+        proba: Shape (N, C), calibrated.
         shrinkage: k >= 0, in positives.
 
     Returns:
         Shape (C,).
     """
     own = np.array([find_best_threshold(targets[:, c], proba[:, c]) for c in range(targets.shape[1])])
-    shared = fit_global_threshold(targets, proba)
+    promised = np.array([find_promised_threshold(proba[:, c]) for c in range(targets.shape[1])])
     n_positive = targets.sum(axis=0)
     weight = n_positive / np.maximum(n_positive + shrinkage, 1.0)
-    return _expit(weight * _logit(own) + (1 - weight) * _logit(np.array(shared)))
+    return _expit(weight * _logit(own) + (1 - weight) * _logit(promised))
 
 
 def fit_fixed(targets: Targets, folds: Sequence[CalibratedFold], value: float) -> ThresholdFit:
@@ -178,6 +194,14 @@ def _judge(
 
 def _score(targets: Targets, decisions: NDArray[np.bool_]) -> dict[str, float]:
     return {"macro_f1": macro_f1(targets, decisions), "micro_f1": micro_f1(targets, decisions)}
+
+
+def _cut_best(ranked: NDArray[np.float64], scores: NDArray[np.float64]) -> float:
+    # Equal probabilities are chosen or refused together: only the last of a tie is a possible cut.
+    is_cut = np.append(ranked[1:] < ranked[:-1], True)
+    best = int(np.argmax(np.where(is_cut, scores, -1.0)))
+    below = ranked[best + 1] if best + 1 < len(ranked) else 0.0
+    return float((ranked[best] + below) / 2)
 
 
 def _logit(proba: NDArray[np.float64]) -> NDArray[np.float64]:
