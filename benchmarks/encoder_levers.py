@@ -13,6 +13,7 @@ import argparse
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,8 @@ from numpy.typing import NDArray
 from sentire.classifiers.dev_fit import DevFit, fit_on_dev
 from sentire.classifiers.labelled import read_labelled
 from sentire.classifiers.recipe import CalibrationSection, ThresholdSection
-from sentire.core.config import read_config
+from sentire.core.config import fingerprint, read_config
+from sentire.core.errors import SentireError
 from sentire.core.labels import GOEMOTIONS
 from sentire.core.protocols import Context
 from sentire.data.registry import load_dataset
@@ -184,18 +186,26 @@ def measure(name: str) -> dict[str, Any]:
         report = orjson.loads((ROOT / "src" / "sentire" / "assets" / row.embedded / "training.json").read_bytes())
         model = load(row.embedded)
     else:
-        # Here, so that the table can be written and embedded models be measured without torch.
-        from sentire.training.recipe import EncoderRecipe
-        from sentire.training.train import train_encoder
-
         folder = RUNS / "levers" / name if row.overrides else RUNS / row.config
-        recipe = read_config(EncoderRecipe, ROOT / "configs" / f"{row.config}.toml", row.overrides)
-        report = train_encoder(recipe, folder).report
+        report = train(row, folder)
         model = load(folder)
     result = evaluate_model(model, "goemotions:test", keep_rows=False)
     return {"title": row.title, "config": row.config, "set": row.overrides} | _figures(
         report["thresholds"]["cross_fitted_on_dev"]["chosen"], result
     )
+
+
+def train(row: Trained, folder: Path) -> dict[str, Any]:
+    """Train the model of a row, or find it where the very same recipe has been trained, and return its report."""
+    # Here, so that the table can be written and embedded models be measured without torch.
+    from sentire.training.recipe import EncoderRecipe
+    from sentire.training.train import REPORT_NAME, train_encoder
+
+    recipe = read_config(EncoderRecipe, ROOT / "configs" / f"{row.config}.toml", row.overrides)
+    with suppress(SentireError):
+        if load(folder).config.training["recipe_fingerprint"] == fingerprint(recipe):
+            return dict(orjson.loads((folder / REPORT_NAME).read_bytes()))
+    return train_encoder(recipe, folder).report
 
 
 def _figures(dev: Mapping[str, float], result: EvaluationResult) -> dict[str, Any]:
