@@ -39,7 +39,7 @@ TABLES: dict[str, list[Row]] = {
     "models": [
         ("logistic regression, the course project's grid", LR, ()),
         ("naive Bayes, the course project's grid", NB, ()),
-        ("embedded `linear`", LINEAR, ()),
+        ("the recipe of `linear`", LINEAR, ()),
     ],
     "search": [
         ("cells compared at .5, as in the course project", LR, ('search.cutoffs="fixed"',)),
@@ -67,7 +67,7 @@ TABLES: dict[str, list[Row]] = {
             (*RIDGE, "features.max_features=60000", "features.is_sublinear=true", 'features.tokeniser="social"'),
         ),
         ("30,000, sublinear, `social`, no class weights, C 2", LINEAR, ('output.precision="float32"',)),
-        ("the same in float16 (embedded `linear`)", LINEAR, ()),
+        ("the same in float16 (the recipe of `linear`)", LINEAR, ()),
     ],
 }
 

@@ -68,7 +68,10 @@ def _render_summary(stored: Mapping[str, Any]) -> str:
         else ""
     )
     start = recipe["encoder"].get("start", "")
-    distilled += f"\n- It goes on from the weights of {Path(start).name}." if start else ""
+    if start:
+        share = recipe["encoder"].get("start_share", 0)
+        kept = f", which keep a share of {share:g}" if share else ""
+        distilled += f"\n- It goes on from the weights of {Path(start).name}{kept}."
     reads = (
         f"It can be told what a text was said in (up to {context['max_tokens']} tokens) and reports the emotions of "
         "the text itself."

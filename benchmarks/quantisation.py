@@ -37,11 +37,15 @@ def write_float32(folder: Path, output: Path) -> None:
     from sentire.encoders.sources import find_encoder
     from sentire.export.graph import build_graph
     from sentire.training.checkpoints import read_checkpoint
+    from sentire.training.earlier_run import mix_with_start
     from sentire.training.loop import BEST_NAME
 
     config, facts = read_config_file(folder)
     _, shape = load_encoder(find_encoder(config.training["recipe"]["encoder"]["name"]))
     weights, _ = read_checkpoint(folder / CHECKPOINTS_NAME / BEST_NAME)
+    recipe = config.training["recipe"]["encoder"]
+    if recipe["start_share"]:
+        weights = mix_with_start(weights, ROOT / recipe["start"], recipe["start_share"])
     graph = build_graph({name: one.numpy() for name, one in weights.items()}, shape, precision="float32")
     write_model_folder(
         output,

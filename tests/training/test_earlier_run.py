@@ -10,8 +10,12 @@ from tiny_training import make_recipe, write_tiny_encoder
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from sentire.core.errors import ArtifactError
+import torch
+
+from sentire.core.errors import ArtifactError, ConfigError
 from sentire.runtime.load import load
+from sentire.training.checkpoints import read_checkpoint
+from sentire.training.earlier_run import mix_with_start
 from sentire.training.train import train_encoder
 
 RESTING = {"n_epochs": 1, "learning_rate": 1e-12, "warmup_fraction": 0.0}
@@ -33,6 +37,27 @@ def test_it_begins_where_the_earlier_one_was_best(tmp_path, encoder, data, earli
     np.testing.assert_allclose(on, begun, atol=1e-5)
     assert np.abs(anew - begun).max() > 1e-3
     assert "goes on from the weights of model" in (tmp_path / "on" / "README.md").read_text()
+
+
+def test_the_start_may_keep_a_share_of_the_weights(tmp_path, encoder, data, earlier):
+    fast = {"n_epochs": 1, "learning_rate": 0.05}
+    folders = {}
+    for share in (0.0, 0.25, 1 - 1e-7):
+        folders[share] = tmp_path / f"{share}"
+        start = {"start": str(earlier), "start_share": share}
+        train_encoder(make_recipe(data, encoder, encoder=start, optimisation=fast), folders[share])
+    before, _ = read_checkpoint(earlier / "checkpoints/best.safetensors")
+    after, _ = read_checkpoint(folders[0.0] / "checkpoints/best.safetensors")
+    mixed = mix_with_start(after, earlier, 0.25)
+    for name, tensor in mixed.items():
+        torch.testing.assert_close(tensor, 0.75 * after[name] + 0.25 * before[name])
+    texts = ["so glad at the station", "how late", "my exam on monday"]
+    alone, some, all_of_it = (load(folder).predict_logits(texts) for folder in folders.values())
+    np.testing.assert_allclose(all_of_it, load(earlier).predict_logits(texts), atol=1e-4)
+    assert np.abs(some - alone).max() > 1e-3
+    assert np.abs(some - all_of_it).max() > 1e-3
+    with pytest.raises(ConfigError, match=r"an earlier run whose weights have a share.* at encoder\.start of tiny"):
+        train_encoder(make_recipe(data, encoder, encoder={"start_share": 0.5}), tmp_path / "none")
 
 
 def test_a_run_that_starts_from_other_weights_is_another_run(tmp_path, encoder, data, earlier):

@@ -1,5 +1,6 @@
 """The weights of a training that is finished, from which another one starts."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from sentire.core.errors import ArtifactError, MissingExtraError
@@ -10,7 +11,7 @@ from sentire.training.loop import BEST_NAME
 from sentire.training.network import EmotionEncoder
 
 try:
-    import torch  # noqa: F401
+    from torch import Tensor
 except ImportError as error:
     raise MissingExtraError(extra="train", needed_for="training an encoder") from error
 
@@ -49,3 +50,26 @@ def start_from(network: EmotionEncoder, run: Path, tokenizer_file: bytes) -> str
             hint="the earlier recipe needs the same encoder, labels and data.affect_train or none in both",
         ) from error
     return f"{progress.fingerprint}-{progress.best_step}"
+
+
+def mix_with_start(weights: Mapping[str, Tensor], run: Path, share: float) -> dict[str, Tensor]:
+    """Return the weights between those of a training and those that it started from.
+
+    ``(1 - share) w + share w_start``, which keeps some of what the start knew and the training has unlearned.
+
+    Source: Wortsman et al. 2022, Robust fine-tuning of zero-shot models, section 3, with two fine-tuned models in place
+    of a zero-shot one and its fine-tuning.
+
+    Args:
+        weights: Of the training.
+        run: That it started from.
+        share: From 0 to below 1.
+
+    Raises:
+        ArtifactError: The earlier weights cannot be read any more.
+    """
+    start, _ = read_checkpoint(run / CHECKPOINTS_NAME / BEST_NAME)
+    return {
+        name: tensor.lerp(start[name].to(tensor.device), share) if tensor.is_floating_point() else tensor
+        for name, tensor in weights.items()
+    }

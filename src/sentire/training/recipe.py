@@ -58,6 +58,7 @@ class EncoderSection:
         emoji: Give emoji tokens of their own, in the place of unused entries of the vocabulary.
         start: Folder of a finished training of the same network, whose best weights are the start, heads included;
             empty for the pre-trained encoder and new heads.
+        start_share: Of these weights in the final ones, beside the best of this training.
     """
 
     name: str = "minilm"
@@ -69,6 +70,7 @@ class EncoderSection:
     inner_dropout: Below1 = 0.1
     emoji: bool = False
     start: str = ""
+    start_share: Below1 = 0.0
 
 
 @config
@@ -246,6 +248,13 @@ def check_recipe(recipe: EncoderRecipe) -> None:
         )
     if recipe.folds.n_folds == 1:
         raise ConfigError(expected="at least 2 folds", got="1", where=f"folds.n_folds of {recipe.name}")
+    if recipe.encoder.start_share and not recipe.encoder.start:
+        raise ConfigError(
+            expected="an earlier run whose weights have a share",
+            got="none",
+            where=f"encoder.start of {recipe.name}",
+            hint="name its folder, or leave encoder.start_share away",
+        )
     if data.unlabelled and not distillation.teachers:
         raise ConfigError(
             expected="teachers for the unlabelled texts", got="none", where=f"distillation.teachers of {recipe.name}"

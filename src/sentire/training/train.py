@@ -24,7 +24,7 @@ from sentire.storage.atomic import make_directory, write_json
 from sentire.storage.locks import hold_lock
 from sentire.storage.tokenizer_files import read_tokenizer
 from sentire.training.dev_measure import DevSets
-from sentire.training.earlier_run import start_from
+from sentire.training.earlier_run import mix_with_start, start_from
 from sentire.training.finish import FinishedModel, finish_model, make_settings
 from sentire.training.inputs import TokenAssembler
 from sentire.training.loop import OnEvaluation, Trained, fit_network
@@ -93,7 +93,10 @@ def train_on_sources(
     with hold_lock(checkpoints, holder="training") if is_first else nullcontext():
         network, shape, trained = fit_encoder(recipe, files, sources, checkpoints, on_progress=on_progress)
         if is_first:
-            network.load_state_dict(trained.weights)
+            weights = trained.weights
+            if recipe.encoder.start_share:
+                weights = mix_with_start(weights, Path(recipe.encoder.start), recipe.encoder.start_share)
+            network.load_state_dict(weights)
             on_progress(0, None, "exporting and choosing cut-offs on dev")
             finished = finish_model(network, shape, files, sources, recipe, trained.progress, output)
             seconds = round(time.perf_counter() - started, 1)
