@@ -245,20 +245,24 @@ def _ask(
     view: _View,
 ) -> ClassificationAnswers:
     texts = [example.text for example in examples]
-    answered = np.asarray(predictor.predict_proba(texts, context=context))
-    proba, decisions = answered.astype(np.float64), np.asarray(predictor.decide(answered))
-    expected = (len(examples), len(predictor.label_space))
-    for shape in (proba.shape, decisions.shape):
-        if shape != expected:
-            raise ShapeError(
-                expected=f"answers of shape {expected}, for {predictor.label_space.id}",
-                got=f"shape {shape}",
-                where=f"model {predictor.name}",
-            )
+    proba = np.asarray(predictor.predict_proba(texts, context=context))
+    _check_shape(proba, len(examples), predictor)
+    decisions = np.asarray(predictor.decide(proba))
+    _check_shape(decisions, len(examples), predictor)
     # Before any projection, which could turn a wrong probability into a plausible one.
-    checked_decisions, checked_proba = check_proba(decisions, proba)
+    checked_decisions, checked_proba = check_proba(decisions, proba.astype(np.float64))
     projected, decided = view.see(checked_proba, checked_decisions)
     return ClassificationAnswers(targets=targets, decisions=decided, proba=shorten(projected))
+
+
+def _check_shape(answers: NDArray[np.generic], n_texts: int, predictor: Predictor) -> None:
+    expected = (n_texts, len(predictor.label_space))
+    if answers.shape != expected:
+        raise ShapeError(
+            expected=f"answers of shape {expected}, for {predictor.label_space.id}",
+            got=f"shape {answers.shape}",
+            where=f"model {predictor.name}",
+        )
 
 
 def _measure_unseen(
