@@ -13,7 +13,7 @@ Measured side by side in one run, on texts of `goemotions:test`, on one core and
 Every contender runs once a round, in an order of the round's own, in a process that is warm. Ratios are taken within
 each round. Then, in fresh processes: `sentire analyze "one text"`, and `sentire analyze --input` on long files.
 
-    SENTIRE_DATA=… python benchmarks/encoder_speed.py           # a quarter of an hour on two idle cores, the embedded model
+    SENTIRE_DATA=… python benchmarks/encoder_speed.py           # twelve minutes on two idle cores
     SENTIRE_DATA=… python benchmarks/encoder_speed.py MODEL     # the folder of an int8 encoder model
     SENTIRE_DATA=… python benchmarks/encoder_speed.py --quick   # a minute; shows the table and stores nothing
     SENTIRE_DATA=… python benchmarks/encoder_speed.py --rows 1000000    # a file of so many rows, too
