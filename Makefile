@@ -36,6 +36,7 @@ docs: $(VENV)/dev.stamp
 	$(BIN)/python docs/make_picture.py
 	$(BIN)/python benchmarks/classical_models.py --tables-only
 	$(BIN)/python benchmarks/throughput.py --tables-only
+	$(BIN)/python benchmarks/encoder_speed.py --tables-only
 	$(BIN)/python benchmarks/affect_floor.py --tables-only
 	$(BIN)/python benchmarks/encoder_levers.py --tables-only
 	$(BIN)/python benchmarks/embedded_model.py tables
