@@ -1,5 +1,6 @@
 """What all kinds of model have in common: a configuration, and decisions made of probabilities."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,7 +13,7 @@ from sentire.runtime.judgement import Judgement
 from sentire.runtime.model_folder import ModelConfig
 
 
-class ConfiguredModel:
+class ConfiguredModel(ABC):
     """A model of any kind; a kind adds ``judge``.
 
     Args:
@@ -44,9 +45,9 @@ class ConfiguredModel:
         """Cut-offs on probabilities that are projected to other label spaces, by the space's name."""
         return self.config.projected_thresholds
 
+    @abstractmethod
     def judge(self, texts: Sequence[str], *, context: Sequence[Context] | None = None) -> Judgement:
         """Return all that the model says of N texts."""
-        raise NotImplementedError
 
     def predict_proba(self, texts: Sequence[str], *, context: Sequence[Context] | None = None) -> NDArray[np.float32]:
         """Return calibrated probabilities, shape (N, C), float32 in [0, 1]."""

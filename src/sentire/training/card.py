@@ -44,8 +44,10 @@ def _render_summary(recipe: EncoderRecipe, files: EncoderFiles, space: LabelSpac
     )
     teachers = recipe.distillation.teachers
     distilled = f"\n- Distilled from {len(teachers)} teacher{'s' * (len(teachers) > 1)}." if teachers else ""
-    start = recipe.encoder.start and f"\n- It goes on from the weights of {Path(recipe.encoder.start).name}"
-    start += f", which keep a share of {recipe.encoder.start_share:g}." if recipe.encoder.start_share else start and "."
+    start = ""
+    if recipe.encoder.start:
+        kept = f", which keep a share of {recipe.encoder.start_share:g}" if recipe.encoder.start_share else ""
+        start = f"\n- It goes on from the weights of {Path(recipe.encoder.start).name}{kept}."
     licence = f", {files.licence}" if files.licence else ""
     settings = recipe.optimisation
     return f"""An encoder with heads for {answers}. {context}

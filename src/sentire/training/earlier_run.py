@@ -25,7 +25,7 @@ def start_from(network: EmotionEncoder, run: Path, tokenizer_file: bytes) -> str
         tokenizer_file: Of this run; the earlier one must have read its texts by the same.
 
     Returns:
-        A hash of the weights.
+        What tells these weights from others: the run's fingerprint and the step of its best evaluation.
 
     Raises:
         ArtifactError: The folder holds no finished training, a damaged one, or that of another network or tokenizer.
