@@ -33,7 +33,7 @@ TEST, AFFECT_TEST = "goemotions:test", "emobank:test"
 
 def write_float32(folder: Path, output: Path) -> None:
     """Write the model of a run again, from its best checkpoint and in float32."""
-    from sentire.encoders.load import load_encoder
+    from sentire.encoders.load import build_encoder
     from sentire.encoders.sources import find_encoder
     from sentire.export.graph import build_graph
     from sentire.training.checkpoints import read_checkpoint
@@ -41,7 +41,7 @@ def write_float32(folder: Path, output: Path) -> None:
     from sentire.training.loop import BEST_NAME
 
     config, facts = read_config_file(folder)
-    _, shape = load_encoder(find_encoder(config.training["recipe"]["encoder"]["name"]))
+    _, shape = build_encoder(find_encoder(config.training["recipe"]["encoder"]["name"]))
     weights, _ = read_checkpoint(folder / CHECKPOINTS_NAME / BEST_NAME)
     recipe = config.training["recipe"]["encoder"]
     if recipe["start_share"]:

@@ -29,7 +29,7 @@ def measure() -> dict[str, Any]:
     import torch
 
     from sentire.classifiers.dev_fit import fit_on_dev
-    from sentire.encoders.load import load_encoder
+    from sentire.encoders.load import build_encoder
     from sentire.encoders.sources import find_encoder
     from sentire.metrics.regression import pearson_r
     from sentire.runtime.model_folder import CHECKPOINTS_NAME
@@ -47,7 +47,7 @@ def measure() -> dict[str, Any]:
     recipe = read_config(EncoderRecipe, CONFIG)
     files, sources = find_encoder(recipe.encoder.name), read_sources(recipe.data, None)
     assert sources.dev_rated is not None
-    encoder, shape = load_encoder(files)
+    encoder, shape = build_encoder(files)
     network = EmotionEncoder(
         encoder,
         hidden_size=shape.hidden_size,

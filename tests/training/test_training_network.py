@@ -7,7 +7,7 @@ pytest.importorskip("torch")
 
 import torch
 
-from sentire.encoders.load import load_encoder
+from sentire.encoders.load import build_encoder
 from sentire.encoders.sources import find_encoder
 from sentire.encoders.tokenizer import load_tokenizer
 from sentire.training.inputs import TokenAssembler
@@ -20,7 +20,7 @@ KINDS = ["bert", "roberta", "distilbert", "electra"]
 
 def make(folder, kind, *, has_affect=True, dropout=0.0, inner_dropout=0.0):
     files = find_encoder(str(write_tiny_encoder(folder, kind)))
-    encoder, shape = load_encoder(files)
+    encoder, shape = build_encoder(files)
     torch.manual_seed(0)
     network = EmotionEncoder(
         encoder, hidden_size=8, n_labels=3, has_affect=has_affect, dropout=dropout, inner_dropout=inner_dropout

@@ -62,7 +62,7 @@ _TYPE_EMBEDDINGS = "embeddings.token_type_embeddings.weight"
 _FLOATS = frozenset({"F16", "BF16", "F32", "F64"})
 
 
-def load_encoder(files: EncoderFiles, *, seed: int = 0) -> tuple[torch.nn.Module, EncoderShape]:
+def build_encoder(files: EncoderFiles, *, seed: int = 0) -> tuple[torch.nn.Module, EncoderShape]:
     """Build an encoder with the weights of its file, in float32, on the CPU, in evaluation mode.
 
     The model is a ``transformers`` one without pooler and heads; ``model(input_ids=…, attention_mask=…)`` gives

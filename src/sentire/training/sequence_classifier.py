@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sentire.core.errors import ArtifactError, LabelError, MissingExtraError, list_names, quote
 from sentire.core.labels import LabelSpace
-from sentire.encoders.load import load_encoder
+from sentire.encoders.load import build_encoder
 from sentire.encoders.shape import read_json_file
 from sentire.encoders.sources import EncoderFiles
 from sentire.encoders.tokenizer import load_tokenizer
@@ -77,7 +77,7 @@ class SequenceClassifier:
         where = str(files.config)
         self._columns = _find_columns(config, space, where)
         self._problem = INDEPENDENT if is_independent else _read_problem_type(config, space, where)
-        encoder, shape = load_encoder(files)
+        encoder, shape = build_encoder(files)
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._encoder = encoder.to(self._device)
         self._head = _read_head(files.weights, shape.model_type, shape.hidden_size, len(space)).to(self._device)

@@ -14,7 +14,7 @@ from sentire.classifiers.recipe import ThresholdSection
 from sentire.core.config import fingerprint
 from sentire.core.errors import ConfigError, MissingExtraError
 from sentire.core.progress import OnProgress, stay_quiet
-from sentire.encoders.load import load_encoder
+from sentire.encoders.load import build_encoder
 from sentire.encoders.shape import EncoderShape
 from sentire.encoders.sources import EncoderFiles, find_encoder
 from sentire.encoders.tokenizer import load_tokenizer
@@ -133,7 +133,7 @@ def fit_encoder(
     Returns:
         The network, which need not hold the best weights; the shape of its encoder; and the best weights.
     """
-    encoder, shape = load_encoder(files, seed=recipe.seed)
+    encoder, shape = build_encoder(files, seed=recipe.seed)
     if recipe.encoder.max_tokens > shape.n_positions:
         raise ConfigError(
             expected=f"at most {shape.n_positions} tokens, which the encoder has positions for",
