@@ -47,11 +47,15 @@ class Parts:
 
     def fit(self, folder: Path, **options: Any):
         from sentire.core.progress import stay_quiet
+        from sentire.training.label_objective import LabelObjective
         from sentire.training.loop import fit_network
 
         folder.mkdir(parents=True, exist_ok=True)
+        objective = LabelObjective(self.network, self.assembler, self.material, self.dev, self.recipe)
         options = {"fingerprint": "f", "on_progress": stay_quiet, **options}
-        return fit_network(self.network, self.assembler, self.material, self.dev, self.recipe, folder, **options)
+        return fit_network(
+            objective, self.recipe.optimisation, folder, seed=self.recipe.seed, name=self.recipe.name, **options
+        )
 
 
 @pytest.fixture

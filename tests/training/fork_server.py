@@ -14,8 +14,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-TRACED = ("training/loop.py", "training/checkpoints.py", "training/averaging.py", "training/train.py",
-          "training/finish.py", "storage/atomic.py", "storage/folders.py", "runtime/model_folder.py")  # fmt: skip
+TRACED = ("training/loop.py", "training/label_objective.py", "training/checkpoints.py", "training/averaging.py",
+          "training/train.py", "training/finish.py", "storage/atomic.py", "storage/folders.py",
+          "runtime/model_folder.py")  # fmt: skip
 """Where the lines are counted on which a child may be told to kill itself."""
 
 

@@ -14,6 +14,7 @@ pytest.importorskip("torch")
 import torch
 
 from sentire.core.errors import ArtifactError, MissingExtraError, TrainingError
+from sentire.training import label_objective as objective_module
 from sentire.training import loop as loop_module
 from sentire.training.averaging import WeightAverage
 from sentire.training.checkpoints import read_checkpoint, write_checkpoint
@@ -118,13 +119,13 @@ def test_the_gradient_is_shortened_only_where_that_is_wanted(make_parts, mixed, 
 
 def watch_steps(monkeypatch):
     seen = []
-    measure = loop_module._Loop._measure_loss
+    measure = objective_module.LabelObjective._measure_loss
 
-    def spy(self, model, material, rows, *counts):
-        seen.append((material, rows.tolist()))
-        return measure(self, model, material, rows, *counts)
+    def spy(self, step, rows, *counts):
+        seen.append((self._drawn, rows.tolist()))
+        return measure(self, step, rows, *counts)
 
-    monkeypatch.setattr(loop_module._Loop, "_measure_loss", spy)
+    monkeypatch.setattr(objective_module.LabelObjective, "_measure_loss", spy)
     return seen
 
 
@@ -191,7 +192,7 @@ def script_scores(monkeypatch, scores):
         asked.append({name: value.clone() for name, value in network.state_dict().items()})
         return {"macro_f1": next(left), "micro_f1": 0.5, "weighted_f1": 0.5}
 
-    monkeypatch.setattr(loop_module, "measure_on_dev", measure)
+    monkeypatch.setattr(objective_module, "measure_on_dev", measure)
     return asked
 
 
@@ -228,7 +229,7 @@ def test_the_metric_of_the_recipe_decides(make_parts, tmp_path, monkeypatch):
     def measure(*_, seed):
         return dict(zip(("macro_f1", "micro_f1", "weighted_f1"), next(rows), strict=True))
 
-    monkeypatch.setattr(loop_module, "measure_on_dev", measure)
+    monkeypatch.setattr(objective_module, "measure_on_dev", measure)
     trained = make_parts(optimisation={"n_epochs": 3, "metric": "micro_f1"}).fit(tmp_path)
     assert (trained.progress.best_step, trained.progress.best_score) == (12, 0.9)
 
@@ -262,7 +263,7 @@ def test_a_training_that_is_finished_is_not_trained_further(make_parts, tmp_path
     for name in (STATE_NAME, BEST_NAME):
         (tmp_path / f"before-{name}").write_bytes((tmp_path / name).read_bytes())
     monkeypatch.setattr(loop_module._Loop, "_step", None)
-    monkeypatch.setattr(loop_module, "measure_on_dev", None)
+    monkeypatch.setattr(objective_module, "measure_on_dev", None)
     again = make_parts().fit(tmp_path)
     assert again.progress == trained.progress
     assert largest_difference(again.weights, trained.weights) == 0
@@ -419,7 +420,7 @@ def test_a_correlation_that_is_not_defined_reads_the_same_before_and_after_a_res
     def measure(*_, seed):
         return {"macro_f1": 0.5, "micro_f1": 0.5, "weighted_f1": 0.5, "pearson_v": float("nan")}
 
-    monkeypatch.setattr(loop_module, "measure_on_dev", measure)
+    monkeypatch.setattr(objective_module, "measure_on_dev", measure)
     whole = make_parts().fit(tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         make_parts().fit(tmp_path / "part", on_progress=interrupt_after(8))

@@ -8,6 +8,7 @@ import torch
 import transformers
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 
+import sentire.training.label_objective
 import sentire.training.loop
 import sentire.training.tune
 from sentire.core.config import fingerprint, parse_config, read_config
@@ -240,7 +241,7 @@ def script_scores(monkeypatch, scores):
         return {"macro_f1": value, "micro_f1": value, "weighted_f1": value}
 
     monkeypatch.setattr(sentire.training.loop._Loop, "__init__", begin)
-    monkeypatch.setattr(sentire.training.loop, "measure_on_dev", measure)
+    monkeypatch.setattr(sentire.training.label_objective, "measure_on_dev", measure)
 
 
 def test_a_trial_worse_than_the_median_is_ended_early_and_counted(tmp_path, recipe, monkeypatch):
@@ -281,13 +282,13 @@ def test_a_trial_that_was_ended_early_stays_so_when_its_note_was_lost(tmp_path, 
 
 
 def test_a_trial_whose_loss_is_no_number_fails_alone(tmp_path, recipe, monkeypatch):
-    measure_loss = sentire.training.loop._Loop._measure_loss
+    measure_loss = sentire.training.label_objective.LabelObjective._measure_loss
 
-    def spoil(loop, *args):
-        factor = float("nan") if loop._settings.batch_size == 4 else 1.0
-        return measure_loss(loop, *args) * factor
+    def spoil(objective, *args):
+        factor = float("nan") if objective._recipe.optimisation.batch_size == 4 else 1.0
+        return measure_loss(objective, *args) * factor
 
-    monkeypatch.setattr(sentire.training.loop._Loop, "_measure_loss", spoil)
+    monkeypatch.setattr(sentire.training.label_objective.LabelObjective, "_measure_loss", spoil)
     found = tune_encoder(recipe, tmp_path / "out", space=SPACE, n_trials=5, seed=1)
     for trial in found.trials:
         assert (trial.state == "failed") == (trial.settings["optimisation.batch_size"] == 4)

@@ -20,10 +20,6 @@ from numpy.typing import NDArray
 from sentire.core.errors import ArtifactError, MissingExtraError, TrainingError
 from sentire.core.progress import OnProgress
 from sentire.core.seeding import make_generator
-from sentire.losses.affect import affect_loss
-from sentire.losses.asymmetric import asymmetric_loss
-from sentire.losses.bce import bce_loss
-from sentire.losses.focal import focal_loss
 from sentire.training.averaging import WeightAverage
 from sentire.training.checkpoints import (
     Progress,
@@ -33,16 +29,11 @@ from sentire.training.checkpoints import (
     remove_half_written,
     write_checkpoint,
 )
-from sentire.training.class_weights import make_positive_weights
 from sentire.training.curves import open_curves
-from sentire.training.dev_measure import DevSets, measure_on_dev
-from sentire.training.inputs import TokenAssembler
-from sentire.training.length_buckets import make_epoch_batches
-from sentire.training.material import Material, draw_contexts
-from sentire.training.network import EmotionEncoder
+from sentire.training.objective import Objective, Step
 from sentire.training.optimisers import make_optimiser, scale_learning_rates
 from sentire.training.processes import make_accelerator
-from sentire.training.recipe import EncoderRecipe, LossSection
+from sentire.training.recipe import LoopSection
 from sentire.training.schedules import make_schedule
 
 try:
@@ -76,13 +67,12 @@ class Trained:
 
 
 def fit_network(
-    network: EmotionEncoder,
-    assembler: TokenAssembler,
-    material: Material,
-    dev: DevSets,
-    recipe: EncoderRecipe,
+    objective: Objective,
+    settings: LoopSection,
     folder: Path,
     *,
+    seed: int,
+    name: str,
     fingerprint: str,
     on_progress: OnProgress,
     on_evaluation: OnEvaluation | None = None,
@@ -90,12 +80,11 @@ def fit_network(
     """Train a network, or go on with the training whose checkpoint is in the folder.
 
     Args:
-        network: With pre-trained weights and new heads.
-        assembler: Makes batches of token numbers.
-        material: What is learned.
-        dev: Where the best weights are chosen.
-        recipe: All settings.
+        objective: What is learned, and what it is worth on dev.
+        settings: How.
         folder: Exists; gets ``state.safetensors`` and ``best.safetensors``.
+        seed: Of everything that is drawn in a step.
+        name: Of the recipe, for messages.
         fingerprint: Of everything that determines the run.
         on_progress: Told after every step, in the first process.
         on_evaluation: Told after every evaluation, in the first process, and may end the training.
@@ -105,49 +94,44 @@ def fit_network(
         ArtifactError: The folder holds the checkpoint of another run, or a damaged one.
         MissingExtraError: Curves are wanted and TensorBoard is not installed.
     """
-    return _Loop(network, assembler, material, dev, recipe, folder, fingerprint, on_progress, on_evaluation).run()
+    return _Loop(objective, settings, folder, seed, name, fingerprint, on_progress, on_evaluation).run()
 
 
 class _Loop:
     def __init__(
         self,
-        network: EmotionEncoder,
-        assembler: TokenAssembler,
-        material: Material,
-        dev: DevSets,
-        recipe: EncoderRecipe,
+        objective: Objective,
+        settings: LoopSection,
         folder: Path,
+        seed: int,
+        name: str,
         fingerprint: str,
         on_progress: OnProgress,
         on_evaluation: OnEvaluation | None,
     ) -> None:
-        settings = recipe.optimisation
-        self._recipe, self._settings = recipe, settings
-        self._assembler, self._material, self._dev, self._folder = assembler, material, dev, folder
+        self._objective, self._settings, self._folder = objective, settings, folder
+        self._seed, self._name = seed, name
         self._on_progress, self._on_evaluation = on_progress, on_evaluation
         self._accelerator = make_accelerator()
         self._device = self._accelerator.device
         self._is_half = _is_half_wanted(settings.precision, self._device)
-        self._network = network.to(self._device)
+        self._network = objective.network.to(self._device)
         self._optimiser = make_optimiser(
             settings.optimiser,
-            network,
+            self._network,
             learning_rate=settings.learning_rate,
             weight_decay=settings.weight_decay,
             layer_decay=settings.layer_decay,
             head_learning_rate_factor=settings.head_factor,
         )
-        self._average = WeightAverage(network, decay=settings.average_decay) if settings.average_decay else None
-        self._steps_per_epoch = -(-len(material) // settings.batch_size)
-        self._n_steps = self._steps_per_epoch * settings.n_epochs
+        self._average = WeightAverage(self._network, decay=settings.average_decay) if settings.average_decay else None
+        self._n_steps = objective.steps_per_epoch * settings.n_epochs
         self._schedule = make_schedule(
             settings.schedule, n_steps=self._n_steps, warmup_fraction=settings.warmup_fraction
         )
-        self._loss = _choose_loss(recipe.loss, material, self._device)
-        self._affect_scale = _measure_spread(material, self._device)
         self._progress = Progress(fingerprint=fingerprint)
         self._smoothed_loss = float("nan")
-        self._epoch: tuple[int, Material, list[NDArray[np.int64]]] | None = None
+        self._epoch: tuple[int, Sequence[NDArray[np.int64]]] | None = None
 
     def run(self) -> Trained:
         is_first = self._accelerator.is_main_process
@@ -179,39 +163,26 @@ class _Loop:
         return Trained(weights=weights, progress=replace(self._progress, best_step=best.best_step))
 
     def _step(self, model: torch.nn.Module, optimiser: torch.optim.Optimizer) -> None:
-        step = self._progress.n_steps
-        epoch, place = divmod(step, self._steps_per_epoch)
-        material, batches = self._open_epoch(epoch)
-        rows = batches[place]
-        scale_learning_rates(self._optimiser, self._schedule(step))
-        torch.manual_seed(_seed_of_step(self._recipe.seed, step, self._accelerator.process_index))
-        rank, world = self._accelerator.process_index, self._accelerator.num_processes
-        # Of the whole batch, so that parts and processes of unequal make-up add up to its very gradient.
-        n_labelled = max(int(material.has_labels[rows].sum()), 1)
-        n_affect = max(int(material.has_affect[rows].sum()), 1)
-        total = torch.zeros((), device=self._device)
-        parts = [rows[part :: self._settings.n_accumulated] for part in range(self._settings.n_accumulated)]
-        parts = [part for part in parts if len(part)]  # the last batch of an epoch may have fewer rows than parts
-        for number, part in enumerate(parts):
-            is_last = number == len(parts) - 1
-            own = part[rank::world]
-            with nullcontext() if is_last else self._accelerator.no_sync(model):
-                # A process without a row of its own goes through the network all the same: the others wait for its
-                # share of the gradient, which is nothing.
-                share = 1.0 if len(own) else 0.0
-                loss = share * self._measure_loss(model, material, own if share else part, n_labelled, n_affect)
-                total += loss.detach()
-                (loss * world).backward()  # gradients are averaged over processes
-        total = self._accelerator.reduce(total, reduction="sum")
+        number = self._progress.n_steps
+        epoch, place = divmod(number, self._objective.steps_per_epoch)
+        if self._epoch is None or self._epoch[0] != epoch:
+            self._epoch = (epoch, self._objective.open_epoch(epoch))
+        scale_learning_rates(self._optimiser, self._schedule(number))
+        torch.manual_seed(_seed_of_step(self._seed, number, self._accelerator.process_index))
+        step = Step(
+            model=model, rows=self._epoch[1][place], accelerator=self._accelerator, is_half=self._is_half, number=number
+        )
+        total = self._accelerator.reduce(self._objective.add_gradients(step), reduction="sum")
         value = float(total)
         if not np.isfinite(value):
-            self._fail(step, value)
+            self._fail(number, value)
         longest = self._settings.max_gradient_norm or float("inf")
         norm = float(torch.nn.utils.clip_grad_norm_(model.parameters(), longest))
         if not np.isfinite(norm):  # before it reaches the weights
-            self._fail(step, norm)
+            self._fail(number, norm)
         optimiser.step()
         optimiser.zero_grad(set_to_none=True)
+        self._objective.finish_step()
         if self._average is not None:
             self._average.update()
         self._progress.n_steps += 1
@@ -220,51 +191,10 @@ class _Loop:
         known = np.isfinite(self._smoothed_loss)
         self._smoothed_loss = _SMOOTHING * self._smoothed_loss + (1 - _SMOOTHING) * value if known else value
 
-    def _measure_loss(
-        self, model: torch.nn.Module, material: Material, rows: NDArray[np.int64], n_labelled: int, n_affect: int
-    ) -> Tensor:
-        batch = self._assembler.assemble(
-            [material.texts[row] for row in rows], [material.contexts[row] for row in rows]
-        ).to(self._device)
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._is_half):
-            logits, scores = model(batch)
-        targets = torch.from_numpy(material.targets[rows]).to(self._device)
-        taught = torch.from_numpy(material.has_labels[rows]).to(self._device)
-        values = self._loss(logits, targets) * taught.unsqueeze(1)
-        loss: Tensor = values.sum() / (n_labelled * logits.shape[1])
-        if scores is not None:
-            true = torch.from_numpy(material.affect[rows]).to(self._device)
-            is_rated = torch.from_numpy(material.has_affect[rows]).to(self._device)
-            errors = affect_loss(scores / self._affect_scale, true / self._affect_scale) * is_rated
-            loss = loss + self._recipe.loss.affect_weight * errors.sum() / n_affect
-        return loss
-
-    def _open_epoch(self, epoch: int) -> tuple[Material, list[NDArray[np.int64]]]:
-        if self._epoch is None or self._epoch[0] != epoch:
-            context = self._recipe.context
-            material = (
-                draw_contexts(
-                    self._material,
-                    epoch=epoch,
-                    seed=self._recipe.seed,
-                    unrelated_fraction=context.unrelated_fraction,
-                    dropped_fraction=context.dropped_fraction,
-                    max_context_tokens=context.max_tokens,
-                )
-                if context.is_used
-                else self._material
-            )
-            lengths = [self._assembler.count(*row) for row in zip(material.texts, material.contexts, strict=True)]
-            batches = make_epoch_batches(
-                lengths, batch_size=self._settings.batch_size, seed=self._recipe.seed, epoch=epoch
-            )
-            self._epoch = (epoch, material, batches)
-        return self._epoch[1:]
-
     def _is_evaluation_due(self) -> bool:
-        place = self._progress.n_steps % self._steps_per_epoch
-        n = self._settings.n_evaluations
-        marks = {round(self._steps_per_epoch * part / n) % self._steps_per_epoch for part in range(1, n + 1)}
+        n_an_epoch, n = self._objective.steps_per_epoch, self._settings.n_evaluations
+        place = self._progress.n_steps % n_an_epoch
+        marks = {round(n_an_epoch * part / n) % n_an_epoch for part in range(1, n + 1)}
         return place in marks
 
     def _evaluate(self, curves: Callable[[str, float, int], None]) -> None:
@@ -296,7 +226,7 @@ class _Loop:
         """Measure in the first process; the others learn the score."""
         measured: dict[str, float] = {}
         if self._accelerator.is_main_process:
-            measured = measure_on_dev(self._network, self._assembler, self._dev, self._device, seed=self._recipe.seed)
+            measured = self._objective.measure(self._device)
         return {**measured, self._settings.metric: self._agree(measured.get(self._settings.metric, 0.0))}
 
     def _agree(self, value: float) -> float:
@@ -373,7 +303,7 @@ class _Loop:
         raise TrainingError(
             expected="a finite loss and gradient",
             got=f"{value} at step {step + 1}",
-            where=self._recipe.name,
+            where=self._name,
             hint=f"{kept} in {self._folder.name}; lower the learning rate",
         )
 
@@ -382,34 +312,6 @@ def _is_half_wanted(precision: str, device: torch.device) -> bool:
     if precision == "auto":
         return device.type == "cuda" and torch.cuda.is_bf16_supported()
     return precision == "bfloat16"
-
-
-def _choose_loss(section: LossSection, material: Material, device: torch.device) -> Callable[[Tensor, Tensor], Tensor]:
-    weights = None
-    if section.class_weights != "none":
-        taught = material.targets[material.has_labels]
-        weights = torch.from_numpy(make_positive_weights(section.class_weights, taught)).to(device)
-    losses: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
-        "bce": lambda logits, targets: bce_loss(logits, targets, positive_weights=weights),
-        "focal": lambda logits, targets: focal_loss(
-            logits, targets, gamma=section.focal_gamma, positive_weights=weights
-        ),
-        "asymmetric": lambda logits, targets: asymmetric_loss(
-            logits,
-            targets,
-            gamma_positive=section.gamma_positive,
-            gamma_negative=section.gamma_negative,
-            clip=section.clip,
-            positive_weights=weights,
-        ),
-    }
-    return losses[section.name]
-
-
-def _measure_spread(material: Material, device: torch.device) -> Tensor:
-    rated = material.affect[material.has_affect]
-    spread = rated.std(axis=0) if len(rated) else np.ones(3, np.float32)
-    return torch.from_numpy(np.maximum(spread, 1e-3).astype(np.float32)).to(device)
 
 
 def _seed_of_step(seed: int, step: int, process: int) -> int:

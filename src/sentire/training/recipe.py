@@ -135,21 +135,19 @@ class DistillationSection:
 
 
 @config
-class OptimisationSection:
-    """How it is minimised.
+class LoopSection:
+    """How any network is trained.
 
     Attributes:
         n_epochs: Passes over the training data.
-        batch_size: Texts a step, over all accumulated parts and processes.
-        n_accumulated: Parts that a batch is cut into, to fit a small memory; the gradient is that of the whole batch.
+        batch_size: Texts a step, over all parts and processes.
         optimiser: ``adamw`` or ``radam``.
         learning_rate: Highest.
         schedule: Of the learning rate after the warm-up.
         warmup_fraction: Share of the steps in which it rises from 0.
         weight_decay: Of weights, not of biases and normalisations.
         layer_decay: Factor of the learning rate from each layer to the one below.
-        head_factor: Factor of the learning rate of the heads.
-        starts_at_base_rates: Let the heads begin with the share of texts that have each label and with the mean affect.
+        head_factor: Factor of the learning rate of what is not the encoder.
         max_gradient_norm: Longer gradients are shortened to this; 0 for none.
         average_decay: Of the exponential moving average of the weights, which is evaluated and kept instead of the
             weights themselves; 0 for none.
@@ -163,7 +161,6 @@ class OptimisationSection:
 
     n_epochs: Count = 3
     batch_size: Count = 64
-    n_accumulated: Count = 1
     optimiser: Literal["adamw", "radam"] = "adamw"
     learning_rate: Positive = 2e-4
     schedule: Literal["linear", "cosine", "constant"] = "linear"
@@ -171,15 +168,29 @@ class OptimisationSection:
     weight_decay: NonNegative = 0.01
     layer_decay: Annotated[float, Field(gt=0, le=1)] = 1.0
     head_factor: Positive = 1.0
-    starts_at_base_rates: bool = True
     max_gradient_norm: NonNegative = 1.0
     average_decay: Below1 = 0.0
-    metric: Literal["macro_f1", "micro_f1", "weighted_f1"] = "macro_f1"
+    metric: str = ""
     n_evaluations: Count = 1
     patience: Annotated[int, Field(ge=0)] = 0
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     checkpoint_seconds: Positive = 120.0
     tensorboard: bool = False
+
+
+@config
+class OptimisationSection(LoopSection):
+    """How a fine-tuning is done; see ``LoopSection`` for the rest.
+
+    Attributes:
+        n_accumulated: Parts that a batch is cut into, to fit a small memory; the gradient is that of the whole batch.
+        starts_at_base_rates: Let the heads begin with the share of texts that have each label and with the mean affect.
+        metric: By which the best checkpoint is chosen on dev.
+    """
+
+    n_accumulated: Count = 1
+    starts_at_base_rates: bool = True
+    metric: Literal["macro_f1", "micro_f1", "weighted_f1"] = "macro_f1"
 
 
 @config

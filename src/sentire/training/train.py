@@ -27,6 +27,7 @@ from sentire.training.dev_measure import DevSets
 from sentire.training.earlier_run import mix_with_start, start_from
 from sentire.training.finish import FinishedModel, finish_model, make_settings
 from sentire.training.inputs import TokenAssembler
+from sentire.training.label_objective import LabelObjective
 from sentire.training.loop import OnEvaluation, Trained, fit_network
 from sentire.training.material import measure_base_rates
 from sentire.training.network import EmotionEncoder
@@ -169,13 +170,13 @@ def fit_encoder(
     if recipe.optimisation.starts_at_base_rates and not start:
         network.start_at_base_rates(*measure_base_rates(material))
     labelled, rated = make_dev_material(sources, recipe, assembler)
+    dev = DevSets(labelled=labelled, affect=rated, space=sources.space)
     trained = fit_network(
-        network,
-        assembler,
-        material,
-        DevSets(labelled=labelled, affect=rated, space=sources.space),
-        recipe,
+        LabelObjective(network, assembler, material, dev, recipe),
+        recipe.optimisation,
         checkpoints,
+        seed=recipe.seed,
+        name=recipe.name,
         fingerprint=_fingerprint_run(recipe, files, start, sources, soft_labels),
         on_progress=on_progress,
         on_evaluation=on_evaluation,
