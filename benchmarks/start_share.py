@@ -31,13 +31,13 @@ def measure() -> dict[str, Any]:
     from sentire.classifiers.dev_fit import fit_on_dev
     from sentire.encoders.load import build_encoder
     from sentire.encoders.sources import find_encoder
+    from sentire.encoders.token_batches import TokenAssembler
     from sentire.metrics.regression import pearson_r
     from sentire.runtime.model_folder import CHECKPOINTS_NAME
     from sentire.storage.tokenizer_files import read_tokenizer
     from sentire.training.checkpoints import read_checkpoint
     from sentire.training.dev_measure import run_network
     from sentire.training.earlier_run import mix_with_start
-    from sentire.training.inputs import TokenAssembler
     from sentire.training.loop import BEST_NAME
     from sentire.training.network import EmotionEncoder
     from sentire.training.recipe import EncoderRecipe

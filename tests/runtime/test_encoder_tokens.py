@@ -106,7 +106,7 @@ def test_the_frame_of_another_family():
 @pytest.mark.parametrize("make", [make_tokenizer, make_roberta_tokenizer])
 def test_rows_are_those_that_training_makes(make, pooling):
     pytest.importorskip("torch")
-    from sentire.training.inputs import TokenAssembler
+    from sentire.encoders.token_batches import TokenAssembler
 
     reference = make()
     reference.no_padding()

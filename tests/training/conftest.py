@@ -67,9 +67,9 @@ def make_parts(encoder, data) -> Callable[..., Parts]:
 
         from sentire.encoders.load import build_encoder
         from sentire.encoders.sources import find_encoder
+        from sentire.encoders.token_batches import TokenAssembler
         from sentire.encoders.tokenizer import load_tokenizer
         from sentire.training.dev_measure import DevSets
-        from sentire.training.inputs import TokenAssembler
         from sentire.training.network import EmotionEncoder
         from sentire.training.sources import make_dev_material, make_material, read_sources
 

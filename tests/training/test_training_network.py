@@ -9,8 +9,8 @@ import torch
 
 from sentire.encoders.load import build_encoder
 from sentire.encoders.sources import find_encoder
+from sentire.encoders.token_batches import TokenAssembler
 from sentire.encoders.tokenizer import load_tokenizer
-from sentire.training.inputs import TokenAssembler
 from sentire.training.network import EmotionEncoder
 
 TEXTS = ["so glad", "how late, no soup again!", "never again", "I dread it. what if my exam"]

@@ -10,9 +10,9 @@ from sentire.classifiers.thresholds import fit_label_thresholds
 from sentire.core.affect import VAD_DIMENSIONS
 from sentire.core.errors import MissingExtraError, TrainingError
 from sentire.core.labels import LabelSpace
+from sentire.encoders.token_batches import TokenAssembler
 from sentire.metrics.classification import macro_f1, micro_f1, weighted_f1
 from sentire.metrics.regression import pearson_r
-from sentire.training.inputs import TokenAssembler
 from sentire.training.material import Material
 from sentire.training.network import EmotionEncoder
 

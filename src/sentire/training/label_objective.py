@@ -7,13 +7,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentire.core.errors import MissingExtraError
+from sentire.encoders.token_batches import TokenAssembler
 from sentire.losses.affect import affect_loss
 from sentire.losses.asymmetric import asymmetric_loss
 from sentire.losses.bce import bce_loss
 from sentire.losses.focal import focal_loss
 from sentire.training.class_weights import make_positive_weights
 from sentire.training.dev_measure import DevSets, measure_on_dev
-from sentire.training.inputs import TokenAssembler
 from sentire.training.length_buckets import make_epoch_batches
 from sentire.training.material import Material, draw_contexts
 from sentire.training.network import EmotionEncoder

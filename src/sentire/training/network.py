@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentire.core.errors import MissingExtraError
-from sentire.training.inputs import TokenBatch
+from sentire.encoders.token_batches import TokenBatch
 
 try:
     import torch

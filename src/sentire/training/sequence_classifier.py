@@ -18,9 +18,9 @@ from sentire.core.labels import LabelSpace
 from sentire.encoders.load import build_encoder
 from sentire.encoders.shape import read_json_file
 from sentire.encoders.sources import EncoderFiles
+from sentire.encoders.token_batches import TokenAssembler
 from sentire.encoders.tokenizer import load_tokenizer
 from sentire.runtime.texts import prepare_texts
-from sentire.training.inputs import TokenAssembler
 
 try:
     import torch

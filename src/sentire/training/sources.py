@@ -16,8 +16,8 @@ from sentire.core.labels import LabelSpace, load_label_space
 from sentire.data.cards import DatasetCard
 from sentire.data.reading import Reading
 from sentire.data.registry import parse_split_name
+from sentire.encoders.token_batches import TokenAssembler
 from sentire.runtime.texts import prepare_texts
-from sentire.training.inputs import TokenAssembler
 from sentire.training.material import Material, join_material
 from sentire.training.recipe import EncoderDataSection, EncoderRecipe
 

@@ -17,6 +17,7 @@ from sentire.core.progress import OnProgress, stay_quiet
 from sentire.encoders.load import build_encoder
 from sentire.encoders.shape import EncoderShape
 from sentire.encoders.sources import EncoderFiles, find_encoder
+from sentire.encoders.token_batches import TokenAssembler
 from sentire.encoders.tokenizer import load_tokenizer
 from sentire.runtime.encoder_tokens import TextTokens
 from sentire.runtime.model_folder import CHECKPOINTS_NAME, check_model_folder, read_model_manifest
@@ -26,7 +27,6 @@ from sentire.storage.tokenizer_files import read_tokenizer
 from sentire.training.dev_measure import DevSets
 from sentire.training.earlier_run import mix_with_start, start_from
 from sentire.training.finish import FinishedModel, finish_model, make_settings
-from sentire.training.inputs import TokenAssembler
 from sentire.training.label_objective import LabelObjective
 from sentire.training.loop import OnEvaluation, Trained, fit_network
 from sentire.training.material import measure_base_rates

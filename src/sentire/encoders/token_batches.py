@@ -13,7 +13,7 @@ from sentire.core.pooling import make_pooling_weights
 try:
     import torch
 except ImportError as error:
-    raise MissingExtraError(extra="train", needed_for="training an encoder") from error
+    raise MissingExtraError(extra="train", needed_for="running an encoder") from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,11 +9,11 @@ pytest.importorskip("torch")
 
 from tokenizers import Tokenizer
 
+from sentire.encoders.token_batches import TokenAssembler
 from sentire.encoders.tokenizer import load_tokenizer
 from sentire.runtime.encoder_settings import EncoderSettings
 from sentire.runtime.encoder_tokens import TextTokens
 from sentire.runtime.texts import prepare_contexts
-from sentire.training.inputs import TokenAssembler
 
 TEXTS = [
     "",
