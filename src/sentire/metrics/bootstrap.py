@@ -134,6 +134,25 @@ class PairedIntervals:
         )
 
 
+class MeanStatistic:
+    """Means of values that each example has by itself.
+
+    Args:
+        values: By the measure's name, shape (N,) each.
+    """
+
+    centred_names: frozenset[str] = frozenset()
+
+    def __init__(self, values: Mapping[str, FloatArray]) -> None:
+        self.n_examples = len(next(iter(values.values())))
+        self._names = tuple(values)
+        self._values = np.stack([values[name] for name in self._names])
+
+    def __call__(self, weights: FloatArray) -> Mapping[str, FloatArray]:
+        """Compute the means for weights of shape (N, R), each of shape (R,)."""
+        return dict(zip(self._names, self._values @ weights / weights.sum(axis=0), strict=True))
+
+
 class JointStatistic:
     """Several statistics of the same examples as one, so that they share their resamples."""
 

@@ -7,6 +7,10 @@ from sentire.core.errors import DataError, ShapeError
 
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
+Float32Array = NDArray[np.float32]
+
+SMALLEST_NORM = 1e-30
+"""A vector shorter than this has no direction that single precision could tell."""
 
 
 def check_indicator(values: ArrayLike, *, name: str) -> BoolArray:
@@ -103,6 +107,79 @@ def check_finite(values: ArrayLike, *, name: str) -> FloatArray:
             expected="finite numbers", got=f"{floats[row, column]:g}", where=f"{name}, row {row}, column {column}"
         )
     return floats
+
+
+def check_embeddings(values: ArrayLike, *, name: str = "embeddings", n_at_least: int = 1) -> Float32Array:
+    """Return one finite vector a text, shape (N, D), in single precision.
+
+    Args:
+        values: Shape (N, D).
+        name: What the values are, for messages.
+        n_at_least: How many texts the measure needs.
+
+    Raises:
+        ShapeError: Not two axes, one of them empty, or fewer texts than the measure needs.
+        DataError: A value is NaN, infinite, beyond single precision, or no number.
+    """
+    array = np.asarray(values)
+    _check_matrix(array, name)
+    if len(array) < n_at_least:
+        raise ShapeError(expected=f"the vectors of at least {n_at_least} texts", got=str(len(array)), where=name)
+    if array.dtype.kind not in "biuf":
+        raise DataError(expected="numbers", got=f"values of {array.dtype}", where=name)
+    with np.errstate(over="ignore"):
+        vectors = np.ascontiguousarray(array, dtype=np.float32)
+    is_wrong = ~np.isfinite(vectors).all(axis=1)
+    if is_wrong.any():
+        row = int(is_wrong.argmax())
+        column = int((~np.isfinite(vectors[row])).argmax())
+        raise DataError(
+            expected="finite numbers", got=f"{array[row, column]:g}", where=f"{name}, row {row}, column {column}"
+        )
+    return vectors
+
+
+def check_unit_rows(values: ArrayLike, *, name: str = "embeddings", n_at_least: int = 1) -> Float32Array:
+    """Return one vector of length 1 a text, shape (N, D), in single precision.
+
+    Raises:
+        ShapeError: Not two axes, one of them empty, or fewer texts than the measure needs.
+        DataError: A value is not finite, or a vector is all zeros and has no direction.
+    """
+    vectors = check_embeddings(values, name=name, n_at_least=n_at_least)
+    # By the largest number first: the square of a very long or short vector is no number of single precision.
+    largest = np.abs(vectors).max(axis=1, keepdims=True)
+    if (largest < SMALLEST_NORM).any():
+        raise DataError(
+            expected="vectors with a direction, since they are compared by cosine",
+            got=f"{int((largest < SMALLEST_NORM).sum())} of {len(vectors)} that are all zeros",
+            where=f"{name}, row {int(largest.argmin())}",
+            hint="a text without any token has such a vector; leave it out",
+        )
+    scaled = vectors / largest
+    scaled /= np.sqrt(np.einsum("nd,nd->n", scaled, scaled, dtype=np.float64))[:, None].astype(np.float32)
+    return scaled
+
+
+def check_classes(labels: ArrayLike, *, n_texts: int, name: str = "labels") -> NDArray[np.int64]:
+    """Return the class of each text as a number from 0 to K - 1, in the order of the sorted labels, shape (N,).
+
+    Args:
+        labels: Shape (N,): whole numbers, booleans or names.
+        n_texts: N.
+        name: What the values are, for messages.
+
+    Raises:
+        ShapeError: Not one label a text.
+        DataError: The labels are neither whole numbers nor names.
+    """
+    array = np.asarray(labels)
+    if array.shape != (n_texts,):
+        raise ShapeError(expected=f"one label a text, shape ({n_texts},)", got=f"shape {array.shape}", where=name)
+    if array.dtype.kind not in "biuU":
+        raise DataError(expected="labels as whole numbers or names", got=f"values of {array.dtype}", where=name)
+    classes: NDArray[np.int64] = np.unique(array, return_inverse=True)[1].astype(np.int64)
+    return classes
 
 
 def _check_matrix(array: NDArray[np.generic], name: str) -> None:
