@@ -29,6 +29,7 @@ LEVELS = {
     "analysis": 3,
     "export": 3,
     "training": 4,
+    "probing": 4,
     "evaluate": 5,
     "reports": 6,
     "scale": 6,
