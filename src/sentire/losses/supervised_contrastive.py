@@ -1,0 +1,77 @@
+"""Supervised contrastive loss: an embedding lies nearer to those of its kind than to the rest of the batch."""
+
+from sentire.core.errors import MissingExtraError
+from sentire.losses.embeddings import check_above_zero, check_axes, check_truths, compare, to_precise
+
+try:
+    import torch
+    from torch import Tensor, nn
+except ImportError as error:
+    raise MissingExtraError(extra="train", needed_for="training losses") from error
+
+
+def supcon_loss(embeddings: Tensor, positives: Tensor, *, temperature: float) -> Tensor:
+    """Return the loss of each anchor that has a positive.
+
+    ``-1/|P(i)| Σ_{p∈P(i)} log( exp(z_i·z_p / τ) / Σ_{a≠i} exp(z_i·z_a / τ) )`` for the anchors i with P(i) not empty.
+
+    Source: Khosla et al. 2020, Supervised contrastive learning, eq. 2 (the sum over positives outside the logarithm).
+    Departures: the paper sums over anchors, and divides by 0 for one without a positive; here such an anchor has no
+    value.
+
+    Args:
+        embeddings: z, shape (B, D). Rows of length 1 are the caller's to make: they are neither checked nor
+            normalised here. Half precision is computed in float32, under autocast, too.
+        positives: Whether column p is a positive of row i, shape (B, B), boolean; the diagonal does not count.
+        temperature: τ, above 0.
+
+    Returns:
+        Shape (A,), 0 or more each: the anchors with a positive, in their order; B - A were left out. Without any
+        (one row alone, or all of different kinds) shape (0,), whose mean would be NaN: look at the length first.
+
+    Raises:
+        ShapeError: The shapes do not fit together.
+        DataError: ``positives`` is not boolean.
+        UsageError: The temperature is no number above 0.
+
+    Cost: B² D products, and B² numbers kept for the gradient.
+
+    Example:
+        >>> z = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+        >>> same = torch.tensor([[True, True, False], [True, True, False], [False, False, True]])
+        >>> [round(value, 4) for value in supcon_loss(z, same, temperature=1.0).tolist()]  # ln(1 + 1/e), twice
+        [0.3133, 0.3133]
+    """
+    check_above_zero(temperature, where="temperature")
+    check_axes(("embeddings", "BD", embeddings), ("positives", "BB", positives))
+    check_truths(positives=positives)
+    precise = to_precise(embeddings)
+    itself = torch.eye(len(precise), dtype=torch.bool, device=precise.device)
+    others = positives & ~itself
+    anchors = others.any(dim=1)
+    # An anchor that stays has a row beside itself to sum over, so that no sum is one over nothing.
+    others, itself = others[anchors], itself[anchors]
+    scores = compare(precise[anchors], precise, temperature=temperature)
+    of_all = scores.masked_fill(itself, -torch.inf).logsumexp(dim=1)
+    of_positives = (scores * others).sum(dim=1) / others.sum(dim=1)
+    return of_all - of_positives
+
+
+class SupervisedContrastiveLoss(nn.Module):
+    """``supcon_loss`` with its settings.
+
+    Args:
+        temperature: Above 0; the default is that of the paper.
+
+    Raises:
+        UsageError: The temperature is no number above 0.
+    """
+
+    def __init__(self, *, temperature: float = 0.1) -> None:
+        super().__init__()
+        check_above_zero(temperature, where="temperature")
+        self.temperature = temperature
+
+    def forward(self, embeddings: Tensor, positives: Tensor) -> Tensor:
+        """Return one value for each anchor that has a positive; see ``supcon_loss``."""
+        return supcon_loss(embeddings, positives, temperature=self.temperature)
