@@ -100,7 +100,7 @@ def test_the_graph_of_one_chunk_is_in_memory_at_a_time():
 
 
 def test_autocast_gives_the_plain_gradients_too():
-    # Weights that were rounded in the first pass, without a graph, would take no gradient in the second.
+    # Autocast keeps the weights that it rounded; those of the pass without a graph would take no gradient.
     gradients = []
     for run in (run_plainly, backward_through_cache):
         encoder = make_encoder(dtype=torch.float32)

@@ -60,7 +60,7 @@ def to_precise(values: Tensor) -> Tensor:
 def compare(queries: Tensor, keys: Tensor, *, temperature: float) -> Tensor:
     """Return ``q_i · k_j / temperature``, shape (B, K), in the precision of its operands.
 
-    An autocast around it would round the products to half precision: .003 at 1, which a temperature of .05 makes .06.
+    An autocast around it would round the products by .002 near 1, which a temperature of .05 makes .04.
     """
     with torch.autocast(queries.device.type, enabled=False):
         return queries @ keys.T / temperature

@@ -16,8 +16,8 @@ def supcon_loss(embeddings: Tensor, positives: Tensor, *, temperature: float) ->
     ``-1/|P(i)| Σ_{p∈P(i)} log( exp(z_i·z_p / τ) / Σ_{a≠i} exp(z_i·z_a / τ) )`` for the anchors i with P(i) not empty.
 
     Source: Khosla et al. 2020, Supervised contrastive learning, eq. 2 (the sum over positives outside the logarithm).
-    Departures: the paper sums over anchors, and divides by 0 for one without a positive; here such an anchor has no
-    value.
+    Departures: the paper's batches hold a second view of every anchor, and so a positive; here an anchor without one
+    has no value, where the equation would divide by 0.
 
     Args:
         embeddings: z, shape (B, D). Rows of length 1 are the caller's to make: they are neither checked nor

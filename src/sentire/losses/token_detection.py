@@ -130,7 +130,7 @@ def perturb_along_gradient(embeddings: Tensor, gradient: Tensor, chosen: Tensor,
     """Return the token embeddings with the chosen ones moved: ``e_t + ε ‖e_t‖ g_t / ‖g_t‖``.
 
     Source: Son, Saurez and Har 2025, arXiv 2502.20613; the move by a normalised gradient is that of Miyato, Dai and
-    Goodfellow 2017, Adversarial training methods for semi-supervised text classification, eq. 5.
+    Goodfellow 2017, Adversarial training methods for semi-supervised text classification, section 3.
     Departures: the step is a share of the token's own length, not an absolute one, so that ε means the same for
     encoders of any scale and for frequent and rare tokens. Along the gradient of a loss, the loss rises.
 

@@ -69,7 +69,7 @@ def affect_weights(queries: Tensor, keys: Tensor, *, bandwidth: float) -> Tensor
         bandwidth: σ, above 0, on the same scale.
 
     Returns:
-        Shape (B, K), from 0 to 1, float32 or wider. Beyond 14 bandwidths a weight is 0 in float32: a query that is so
+        Shape (B, K), from 0 to 1, float32 or wider. Beyond 14.5 bandwidths a weight is 0 in float32: a query that is so
         far from every key has no positive, and is left out by the loss.
 
     Raises:

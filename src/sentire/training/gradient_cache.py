@@ -26,8 +26,7 @@ def backward_through_cache(
     every chunk is embedded again, with the random numbers of its first time, and takes its part of that gradient back
     through the encoder. The graph of one chunk is in memory at a time.
 
-    Source: Gao, Zhang, Han and Callan 2021, Scaling deep contrastive learning batch size under memory limited setup,
-    section 3.2.
+    Source: Gao, Zhang, Han and Callan 2021, Scaling deep contrastive learning batch size under memory limited setup.
 
     Args:
         encode: Gives the embeddings of a chunk, shape (b, D). It may draw from torch's own generators (dropout), and
@@ -55,8 +54,6 @@ def backward_through_cache(
         for chunk in chunks:
             states.append(_read_random_state())
             parts.append(_check_embeddings(encode(chunk)))
-    # Weights that autocast rounded above, where no graph was made, must not serve the second pass.
-    torch.clear_autocast_cache()
     joined = torch.cat(parts).requires_grad_(True)
     value = loss(joined)
     if value.ndim != 0:
