@@ -13,7 +13,7 @@ relevant text has no reciprocal rank and no AP@R: it is left out of all measures
 
 **Source** Musgrave, Belongie and Lim 2020, A Metric Learning Reality Check, section 3.2 (MAP@R); Voorhees 1999, The
 TREC-8 Question Answering Track Report (reciprocal rank).
-**Departures** Similarities are rounded to 2⁻²², about what single precision can tell apart, and of equally similar texts
+**Departures** Similarities are rounded to 2⁻²², about what single precision tells apart, and of equally similar texts
 the irrelevant stand first: an encoder that gives every text the same vector finds nothing. The intervals are over
 queries; the collection stays the same.
 """
@@ -34,6 +34,9 @@ DEFAULT_K = 10
 
 _STEPS = 1 << 22
 """Similarities are told apart in so many steps from 0 to 1; twice as many, and one, are still exact in float32."""
+
+_BELOW_ALL = np.float32(1 - (1 << 24))
+"""The key of the query itself: below every other, and odd, as what is not relevant."""
 
 _BLOCK_CELLS = 1 << 24
 
@@ -253,7 +256,7 @@ def _make_keys(similarities: Float32Array, is_relevant: BoolArray, block: NDArra
     np.rint(similarities, out=similarities)
     similarities *= 2
     similarities += ~is_relevant
-    similarities[np.arange(len(block)), block] = -np.inf
+    similarities[np.arange(len(block)), block] = _BELOW_ALL
 
 
 def _measure_row(keys: Float32Array, n_relevant: int, k: int) -> tuple[float, float, float, float]:
@@ -266,7 +269,7 @@ def _measure_row(keys: Float32Array, n_relevant: int, k: int) -> tuple[float, fl
     if len(places):
         first = int(places[0])
     else:
-        best = keys[(keys.astype(np.int32) & 1 == 0) & np.isfinite(keys)].max()
+        best = keys[(keys.astype(np.int32) & 1) == 0].max()
         first = int((keys > best).sum()) + 1
     within = places[: np.searchsorted(places, n_relevant, side="right")]
     average = float((np.arange(1, len(within) + 1) / within).sum()) / n_relevant
