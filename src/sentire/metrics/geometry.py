@@ -16,7 +16,7 @@ pairs of a seeded sample of texts; the results say so. Intervals are over texts,
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -181,7 +181,10 @@ def find_close_pairs(
     generator = make_generator(seed, "close pairs")
     pairs = _draw_pairs(len(labels), max_considered, generator)
     distances = _distances(labels, pairs)
-    reach = float(radius) if radius is not None else float(np.quantile(distances, quantile, method="inverted_cdf"))
+    if radius is not None:
+        reach = float(radius)
+    else:
+        reach = float(np.quantile(distances, cast("float", quantile), method="inverted_cdf"))
     close = np.flatnonzero(distances <= reach)
     if not len(close):
         raise DataError(

@@ -156,7 +156,7 @@ def check_unit_rows(values: ArrayLike, *, name: str = "embeddings", n_at_least: 
             where=f"{name}, row {int(largest.argmin())}",
             hint="a text without any token has such a vector; leave it out",
         )
-    scaled = vectors / largest
+    scaled: Float32Array = vectors / largest
     scaled /= np.sqrt(np.einsum("nd,nd->n", scaled, scaled, dtype=np.float64))[:, None].astype(np.float32)
     return scaled
 
