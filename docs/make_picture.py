@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.terminal_theme import DEFAULT_TERMINAL_THEME
 
 import sentire
-from sentire.analysis.files import Source, analyze_file
+from sentire.analysis.files import analyze_file
 from sentire.cli.answer_tables import print_answers, print_summary
+from sentire.runtime.text_rows import Source
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXTS = (

@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from sentire.analysis.analyze import analyze
-from sentire.analysis.files import Source, analyze_file
+from sentire.analysis.files import analyze_file
 from sentire.core.errors import DataError, OutputError, UsageError
 from sentire.core.labels import LABEL_SPACES, make_label_space
+from sentire.runtime.text_rows import Source
 from sentire.storage.report import ReadReport
 
 ROWS = [
@@ -201,7 +202,7 @@ def test_batches_change_nothing(linear, tmp_path, monkeypatch):
     rows = [(str(number), f"{ROWS[number % 5][1]} {number}", "") for number in range(50)]
     source = Source(path=write_csv(tmp_path / "in.csv", rows), id_column="nr")
     analyze_file(source, linear, output=tmp_path / "one.jsonl")
-    monkeypatch.setattr("sentire.analysis.files.MOST_TEXTS", 7)
+    monkeypatch.setattr("sentire.runtime.text_rows.MOST_TEXTS", 7)
     seen = []
     analyze_file(
         source,
@@ -209,7 +210,7 @@ def test_batches_change_nothing(linear, tmp_path, monkeypatch):
         output=tmp_path / "many.jsonl",
         on_progress=lambda done, total, note: seen.append((done, total, note)),
     )
-    monkeypatch.setattr("sentire.analysis.files.MOST_CHARS", 40)
+    monkeypatch.setattr("sentire.runtime.text_rows.MOST_CHARS", 40)
     analyze_file(source, linear, output=tmp_path / "chars.jsonl")
     one = (tmp_path / "one.jsonl").read_bytes()
     assert one == (tmp_path / "many.jsonl").read_bytes() == (tmp_path / "chars.jsonl").read_bytes()

@@ -10,9 +10,10 @@ import pytest
 
 from sentire.analysis.analyze import analyze
 from sentire.analysis.answers import FLAG_MEANINGS, AnswerSpace
-from sentire.analysis.files import Source, analyze_file
+from sentire.analysis.files import analyze_file
 from sentire.core.labels import GOEMOTIONS
 from sentire.runtime.load import load
+from sentire.runtime.text_rows import Source
 
 LONG = "the soup was cold , and we waited in the queue ; so angry . never in it ! thank you , very very glad ."
 

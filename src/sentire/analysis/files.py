@@ -1,7 +1,7 @@
 """Answers to a file of texts, as a stream in bounded memory."""
 
 import time
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,48 +11,12 @@ from sentire.analysis.analyze import judge_texts
 from sentire.analysis.answers import Answer, AnswerSpace
 from sentire.analysis.summary import Summary
 from sentire.core.affect import VAD_DIMENSIONS
-from sentire.core.errors import DataError, OutputError, UsageError, describe, list_names
+from sentire.core.errors import UsageError, list_names
 from sentire.core.progress import OnProgress, stay_quiet
-from sentire.core.protocols import Context
-from sentire.runtime.batches import MOST_CHARS, MOST_TEXTS
 from sentire.runtime.load import Model
-from sentire.runtime.texts import list_turns
-from sentire.storage.lines import STDIN
+from sentire.runtime.text_rows import Source, check_is_not_input, read_text_batches
 from sentire.storage.report import ReadReport
-from sentire.storage.rows import FileFormat, Row, check_columns, detect_format, read_rows
 from sentire.storage.writers import RowWriter, detect_writable_format, open_row_writer
-
-
-@dataclass(frozen=True, kw_only=True)
-class Source:
-    """A file of texts and where in it they stand.
-
-    Attributes:
-        path: The file, or ``STDIN``.
-        file_format: Told by the file's name where None.
-        text_column: Holds the texts.
-        context_column: Holds what each was said in; empty where there is none.
-        id_column: Holds the rows' identifiers; empty to name each row by the line on which it begins, from 1 (a header
-            is a line), or in Parquet by its number from 1. The summary and the rejections count in the same way.
-        encoding: Of text formats; empty for UTF-8, or UTF-16 with its mark.
-    """
-
-    path: Path
-    file_format: FileFormat | None = None
-    text_column: str = "text"
-    context_column: str = ""
-    id_column: str = ""
-    encoding: str = ""
-
-    @property
-    def required_columns(self) -> tuple[str, ...]:
-        """The columns that are read."""
-        return tuple(column for column in (self.text_column, self.context_column, self.id_column) if column)
-
-    @property
-    def has_header(self) -> bool:
-        """Whether all rows have the columns of the first; the rows of JSONL may differ."""
-        return (self.file_format or detect_format(self.path)) != "jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,7 +81,6 @@ def analyze_file(
         OutputError: The output cannot be written; nothing is left half-written.
     """
     started = time.perf_counter()
-    _refuse_directory(source.path)
     space = AnswerSpace(model, label_space)
     counts = report or ReadReport(str(source.path))
     summary = Summary(space)
@@ -138,81 +101,11 @@ def analyze_file(
     )
 
 
-def _refuse_directory(path: Path) -> None:
-    try:
-        got = "a directory" if path.is_dir() else ""
-    except OSError as error:  # a name that no file can have
-        got = describe(error)
-    if got:
-        raise DataError(expected="a file of texts", got=got, where=str(path))
-
-
 def _answer_batches(source: Source, model: Model, space: AnswerSpace, report: ReadReport) -> Iterator[list[Answer]]:
-    for batch in _read_batches(source, report):
+    for batch in read_text_batches(source, report):
         context = [row.context for row in batch] if source.context_column else None
         texts, ids, rows = [row.text for row in batch], [row.id for row in batch], [row.number for row in batch]
         yield judge_texts(model, space, texts, context=context, ids=ids, rows=rows)
-
-
-@dataclass(frozen=True, slots=True)
-class _TextRow:
-    number: int
-    id: str
-    context: Context
-    text: str
-
-    @property
-    def n_chars(self) -> int:
-        """Of the text and its context."""
-        return len(self.text) + sum(len(turn) for turn in list_turns(self.context))
-
-
-def _read_batches(source: Source, report: ReadReport) -> Iterator[list[_TextRow]]:
-    batch: list[_TextRow] = []
-    n_chars = 0
-    unseen = set(source.required_columns)
-    row: Row | None = None
-    for row in read_rows(source.path, report, file_format=source.file_format, encoding=source.encoding):
-        if unseen:
-            unseen -= row.fields.keys()
-            if source.has_header:
-                check_columns(_in_order(unseen, source), list(row.fields), where=str(source.path))
-        try:
-            read = _read_text_row(row, source, report)
-        except DataError:  # too many rows without a text, or the first one: maybe all for one misspelt name
-            check_columns(sorted(unseen & {source.text_column}), list(row.fields), where=str(source.path))
-            raise
-        if read is None:
-            continue
-        batch.append(read)
-        n_chars += read.n_chars
-        if len(batch) == MOST_TEXTS or n_chars > MOST_CHARS:
-            yield batch
-            batch, n_chars = [], 0
-    if batch:
-        yield batch
-    if row is not None:  # JSONL rows may differ, but a column that no row has is a misspelt one
-        check_columns(_in_order(unseen, source), list(row.fields), where=str(source.path))
-
-
-def _in_order(columns: Set[str], source: Source) -> list[str]:
-    return [column for column in source.required_columns if column in columns]
-
-
-def _read_text_row(row: Row, source: Source, report: ReadReport) -> _TextRow | None:
-    text = row.fields.get(source.text_column)
-    if not isinstance(text, str):
-        report.reject(row.number, "no text", f"{source.text_column} is {type(text).__name__}")
-        return None
-    found = row.fields.get(source.context_column) if source.context_column else None
-    context: Context
-    if isinstance(found, str | None) or (isinstance(found, list) and all(isinstance(turn, str) for turn in found)):
-        context = found
-    else:
-        report.reject(row.number, "context that is no text", f"{source.context_column} is {type(found).__name__}")
-        return None
-    identifier = row.fields.get(source.id_column) if source.id_column else row.number
-    return _TextRow(row.number, "" if identifier is None else str(identifier), context or None, text)
 
 
 class _AnswerSink(Protocol):
@@ -246,20 +139,6 @@ class _FlatSink:
         row.update(answer.vad or {})
         row.update(zip(self._labels, answer.proba, strict=True))
         return row
-
-
-def check_is_not_input(output: Path, source: Source) -> None:
-    """Make sure that a file of answers does not take the place of the texts.
-
-    Raises:
-        OutputError: It would.
-    """
-    try:
-        is_same = source.path != STDIN and output.samefile(source.path)
-    except (OSError, ValueError):  # one of them is not there, or cannot be
-        is_same = False
-    if is_same:
-        raise OutputError(expected="an output that is not the input", got=str(output), hint="choose another name")
 
 
 def _open_output(stack: ExitStack, output: Path, source: Source, space: AnswerSpace, *, has_vad: bool) -> _AnswerSink:

@@ -11,8 +11,9 @@ import typer
 if TYPE_CHECKING:
     from sentire.analysis.answers import Answer, AnswerSpace
     from sentire.analysis.explain import Explanation
-    from sentire.analysis.files import FileAnalysis, Source
+    from sentire.analysis.files import FileAnalysis
     from sentire.runtime.load import Model
+    from sentire.runtime.text_rows import Source
     from sentire.storage.writers import RowWriter
 
 
@@ -47,9 +48,9 @@ def analyze(
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")] = False,
 ) -> None:
     """Say what people feel in texts or in a file of texts."""
-    from sentire.analysis.files import Source
     from sentire.cli.models import load_model
     from sentire.core.errors import UsageError
+    from sentire.runtime.text_rows import Source
     from sentire.storage.lines import STDIN
     from sentire.storage.rows import check_format
 
@@ -218,7 +219,7 @@ def _explain_rows(
 ) -> "RowWriter":
     from sentire.analysis.answers import AnswerSpace
     from sentire.analysis.explain import ExplainingWriter
-    from sentire.analysis.files import check_is_not_input
+    from sentire.runtime.text_rows import check_is_not_input
     from sentire.storage.writers import JsonlWriter, RowWriter, open_row_writer
 
     writer: RowWriter = JsonlWriter(sys.stdout.buffer)
@@ -230,15 +231,9 @@ def _explain_rows(
 
 def _say_what_happened(analysis: "FileAnalysis", output: Path | None) -> None:
     from sentire.cli.console import say
+    from sentire.cli.rejected_rows import say_rejected
 
-    report = analysis.report
-    if report.n_rejected:
-        reasons = ", ".join(f"{reason}: {count}" for reason, count in report.reasons.most_common())
-        say(f"{report.n_rejected:,} of {report.n_read:,} rows were not used ({reasons}); the first:")
-        for rejection in report.first_rejections[:5]:
-            say(f"  {rejection}")
-    if report.n_blank:
-        say(f"{report.n_blank:,} blank {'line was' if report.n_blank == 1 else 'lines were'} passed over")
+    say_rejected(analysis.report)
     say(f"{analysis.summary.n_rows:,} texts in {analysis.seconds:.2f} s, {analysis.texts_per_second:,.0f} texts/s")
     if output is not None:
         say(f"wrote {output}")
