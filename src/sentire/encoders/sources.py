@@ -157,6 +157,35 @@ def find_encoder(name: str, *, revision: str = "", weights_sha256: str = "") -> 
     return EncoderFiles(name=name, revision=revision, folder=folder, weights_sha256=found, licence=licence)
 
 
+def fetch_beside(files: EncoderFiles, name: str) -> None:
+    """Fetch a small file that an encoder from the hub may have beside those that every encoder needs.
+
+    That there is none is remembered too, so that the second call needs no network. For an encoder that is not from the
+    hub there is nothing to do.
+
+    Args:
+        files: From ``find_encoder``.
+        name: Of the file, relative to the encoder's folder.
+
+    Raises:
+        FetchError: The hub cannot be reached.
+    """
+    if not _COMMIT.fullmatch(files.revision) or (files.folder / name).is_file():
+        return
+    import huggingface_hub as hub
+    from huggingface_hub import errors
+
+    if hub.try_to_load_from_cache(files.name, name, revision=files.revision) is not None:  # there is known to be none
+        return
+    with _quiet_library(), _explain_errors(files.name, f"{files.name} at {files.revision}, {name}"):
+        try:
+            hub.hf_hub_download(files.name, name, revision=files.revision)
+        except errors.LocalEntryNotFoundError:  # no network is another thing than no file
+            raise
+        except errors.EntryNotFoundError:
+            return
+
+
 def check_folder(folder: Path) -> None:
     """Look over the files of an encoder without reading its weights.
 

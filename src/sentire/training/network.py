@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentire.core.errors import MissingExtraError
+from sentire.encoders.embed import embed_batch
 from sentire.encoders.token_batches import TokenBatch
 
 try:
@@ -47,7 +48,6 @@ class EmotionEncoder(nn.Module):
             if head is not None:
                 nn.init.normal_(head.weight, std=0.02)
                 nn.init.zeros_(head.bias)
-        self._takes_types = getattr(encoder.config, "model_type", "") != "distilbert"
 
     @torch.no_grad()
     def start_at_base_rates(self, proba: NDArray[np.float32], affect: NDArray[np.float32]) -> None:
@@ -65,10 +65,7 @@ class EmotionEncoder(nn.Module):
 
     def embed(self, batch: TokenBatch) -> torch.Tensor:
         """Return the pooled vectors, shape (B, D)."""
-        types = {"token_type_ids": batch.token_type_ids} if self._takes_types else {}
-        hidden = self.encoder(input_ids=batch.input_ids, attention_mask=batch.attention_mask, **types)
-        weights = batch.pooling_weights.to(hidden.last_hidden_state.dtype)
-        return torch.bmm(weights.unsqueeze(1), hidden.last_hidden_state).squeeze(1)
+        return embed_batch(self.encoder, batch)
 
     def forward(self, batch: TokenBatch) -> tuple[torch.Tensor, torch.Tensor | None]:
         """Return logits, shape (B, C), and affect scores, shape (B, 3), or None without that head."""

@@ -1,0 +1,27 @@
+"""From a batch of tokens to one vector a text."""
+
+from typing import Any
+
+from sentire.core.errors import MissingExtraError
+from sentire.encoders.token_batches import TokenBatch
+
+try:
+    import torch
+except ImportError as error:
+    raise MissingExtraError(extra="train", needed_for="running an encoder") from error
+
+
+def embed_batch(encoder: Any, batch: TokenBatch) -> torch.Tensor:
+    """Return the pooled vectors ``h[b] = sum_t weights[b, t] * hidden[b, t]`` of a batch.
+
+    Args:
+        encoder: A ``transformers`` encoder as ``build_encoder`` returns it.
+        batch: B rows, on the encoder's device.
+
+    Returns:
+        Shape (B, D), with gradients where torch records them.
+    """
+    # DistilBERT alone knows no token types, and its forward refuses them.
+    types = {} if encoder.config.model_type == "distilbert" else {"token_type_ids": batch.token_type_ids}
+    hidden = encoder(input_ids=batch.input_ids, attention_mask=batch.attention_mask, **types).last_hidden_state
+    return torch.bmm(batch.pooling_weights.to(hidden.dtype).unsqueeze(1), hidden).squeeze(1)
