@@ -28,6 +28,7 @@ LEVELS = {
     "classifiers": 3,
     "analysis": 3,
     "export": 3,
+    "representations": 3,
     "training": 4,
     "probing": 4,
     "evaluate": 5,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sentire.core.records import Example
     from sentire.data.registry import load_dataset
     from sentire.evaluate.evaluator import evaluate_classifier
+    from sentire.representations.load import load_encoder
     from sentire.runtime.load import load
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "explain",
     "load",
     "load_dataset",
+    "load_encoder",
     "load_label_map",
     "load_label_space",
 ]
@@ -58,6 +60,7 @@ _HOMES = MappingProxyType(
         "explain": "sentire.analysis.explain",
         "load": "sentire.runtime.load",
         "load_dataset": "sentire.data.registry",
+        "load_encoder": "sentire.representations.load",
         "load_label_map": "sentire.core.label_maps",
         "load_label_space": "sentire.core.labels",
     }

@@ -17,7 +17,9 @@ from sentire.cli.audit import audit
 from sentire.cli.compare import compare
 from sentire.cli.crossvalidate import crossvalidate
 from sentire.cli.data import app as data_app
+from sentire.cli.embed import embed
 from sentire.cli.evaluate import evaluate
+from sentire.cli.search import search
 from sentire.cli.train import train
 from sentire.cli.tune import tune
 from sentire.core.errors import OutputError, SentireError, describe
@@ -36,6 +38,8 @@ app = typer.Typer(
     "7 download, 8 training, 130 interrupted, 143 terminated.",
 )
 app.command()(analyze)
+app.command()(embed)
+app.command()(search)
 app.command()(train)
 app.command()(tune)
 app.command()(crossvalidate)

@@ -1,0 +1,57 @@
+"""``sentire embed``: one vector for every text of a file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def embed(
+    input_path: Annotated[
+        Path, typer.Option("--input", "-i", help="A CSV, TSV, JSONL, Parquet or text file; - for standard input.")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option("--output", "-o", help="FILE.parquet with ids, texts and vectors, or FILE.npy with vectors."),
+    ],
+    text_column: Annotated[str, typer.Option(help="Column of the texts.")] = "text",
+    id_column: Annotated[str, typer.Option(help="Column of the identifiers; the number of the line unless told.")] = "",
+    encoder: Annotated[
+        str, typer.Option("--encoder", "-e", help="Registered encoder, folder of one, or owner/name on the hub.")
+    ] = "minilm",
+    revision: Annotated[str, typer.Option(help="Full commit of an encoder on the hub.")] = "",
+    file_format: Annotated[
+        str | None, typer.Option("--format", help="Format of the input: csv, tsv, jsonl, parquet, txt.")
+    ] = None,
+    encoding: Annotated[str, typer.Option(help="Of a text input, such as cp1252; UTF-8 unless told.")] = "",
+    strict: Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")] = False,
+) -> None:
+    """Write one vector for every text of a file."""
+    from sentire.cli.console import say, show_progress
+    from sentire.cli.rejected_rows import say_rejected
+    from sentire.representations.text_files import embed_file
+    from sentire.runtime.text_rows import Source, check_is_not_input
+    from sentire.storage.report import ReadReport
+    from sentire.storage.rows import check_format
+    from sentire.storage.vector_files import check_vector_output
+
+    source = Source(
+        path=input_path,
+        file_format=check_format(file_format) if file_format else None,
+        text_column=text_column,
+        id_column=id_column,
+        encoding=encoding,
+    )
+    kind = check_vector_output(output)
+    check_is_not_input(output, source)
+    report = ReadReport(str(input_path), is_strict=strict, hint="name its --encoding or --format, or mend the file")
+    from sentire.representations.load import load_encoder  # after what is quickly said: it loads torch
+
+    with show_progress("embedding") as on_progress:
+        loaded = load_encoder(encoder, revision=revision)
+        done = embed_file(source, loaded, output, report=report, on_progress=on_progress)
+    say_rejected(report)
+    if report.n_rejected and kind == "npy":
+        say("note: the rows of the array are the texts that were used; a .parquet file names each by its id")
+    say(f"{done.n_texts:,} texts in {done.seconds:.2f} s, {done.texts_per_second:,.0f} texts/s")
+    say(f"wrote {output}: {done.n_texts:,} vectors of {loaded.n_dimensions} numbers, encoder {loaded.name}")

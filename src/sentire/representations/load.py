@@ -1,0 +1,62 @@
+"""Load an encoder by name, as one that turns texts into vectors."""
+
+from sentire.core.errors import ArtifactError, UnknownNameError
+from sentire.core.pooling import POOLINGS
+from sentire.encoders.load import build_encoder
+from sentire.encoders.sentence_layout import MODULES_NAME, read_sentence_layout
+from sentire.encoders.sources import find_encoder
+from sentire.encoders.tokenizer import load_tokenizer
+from sentire.representations.sentence_encoder import SentenceEncoder
+
+
+def load_encoder(
+    name: str, *, revision: str = "", pooling: str | None = None, max_tokens: int | None = None
+) -> SentenceEncoder:
+    """Load an encoder whose ``encode`` turns N texts into an (N, D) array.
+
+    What a folder says as a sentence-transformers model is followed: its pooling, its longest text, and whether vectors
+    are scaled to length 1. Any other encoder is pooled by the mean, takes as many tokens as it has positions, and its
+    vectors keep their lengths.
+
+    Args:
+        name: A registered name (``minilm``), a folder in the layout of transformers or sentence-transformers, or
+            ``owner/name`` on the Hugging Face hub.
+        revision: For the hub, and required there: the full commit.
+        pooling: ``mean`` or ``cls``, instead of what the folder says.
+        max_tokens: Of a text, special tokens included, instead of what the folder says.
+
+    Raises:
+        UnknownNameError: No such encoder or pooling.
+        UsageError: A hub name without a commit, or more tokens than the encoder takes.
+        MissingExtraError: Torch, transformers, or the package of the registered encoder is not installed.
+        FetchError: The hub cannot be reached, or does not have the encoder.
+        ArtifactError: A file is missing, damaged or of an unsupported kind, or the tokenizer is another encoder's.
+
+    Example:
+        >>> encoder = load_encoder("minilm")  # doctest: +SKIP
+        >>> encoder.encode(["What a day!", "So glad."]).shape  # doctest: +SKIP
+        (2, 384)
+    """
+    if pooling is not None and pooling not in POOLINGS:
+        raise UnknownNameError.among("pooling", pooling, POOLINGS)
+    files = find_encoder(name, revision=revision)
+    layout = read_sentence_layout(files, pooling=pooling)
+    model, shape = build_encoder(files)
+    tokenizer = load_tokenizer(files.tokenizer, vocab_size=shape.vocab_size)
+    if layout.is_lowercased and (tokenizer.normalizer is None or tokenizer.normalizer.normalize_str("É") == "É"):
+        raise ArtifactError(
+            expected="a tokenizer that lowers capitals itself, where do_lower_case is set",
+            got="one that keeps them",
+            where=str(files.folder / MODULES_NAME),
+        )
+    longest = shape.n_positions if layout.max_tokens is None else min(layout.max_tokens, shape.n_positions)
+    return SentenceEncoder(
+        model,
+        tokenizer,
+        shape,
+        name=name,
+        revision=files.revision,
+        pooling=layout.pooling,
+        max_tokens=longest if max_tokens is None else max_tokens,
+        is_normalised=layout.is_normalised,
+    )

@@ -1,0 +1,146 @@
+"""Embed the texts of a file, as a stream into a file of vectors or into an index."""
+
+import re
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentire.core.errors import ArtifactError, quote
+from sentire.core.progress import OnProgress, stay_quiet
+from sentire.representations.index import Index
+from sentire.runtime.text_rows import Source, TextRow, check_is_not_input, read_text_batches
+from sentire.storage.report import ReadReport
+from sentire.storage.vector_files import open_vector_writer, read_vector_facts, read_vectors
+
+if TYPE_CHECKING:
+    from sentire.representations.sentence_encoder import SentenceEncoder
+
+_COMMIT = re.compile("[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileEmbedding:
+    """What came of a file.
+
+    Attributes:
+        n_texts: Vectors that were written.
+        report: What happened to the rows: always read = texts + rejected.
+        seconds: Wall time from the first row to the last.
+    """
+
+    n_texts: int
+    report: ReadReport
+    seconds: float
+
+    @property
+    def texts_per_second(self) -> float:
+        """The rate, reading and writing included."""
+        return self.n_texts / self.seconds if self.seconds else 0.0
+
+
+def embed_file(
+    source: Source,
+    encoder: "SentenceEncoder",
+    output: Path,
+    *,
+    report: ReadReport | None = None,
+    on_progress: OnProgress = stay_quiet,
+) -> FileEmbedding:
+    """Write one vector for every row that has a text, in their order and in bounded memory.
+
+    Args:
+        source: What to read.
+        encoder: Whose vectors.
+        output: A ``.npy`` or ``.parquet`` file, as ``open_vector_writer`` writes them; the latter can be searched.
+        report: Counts the rows; one that reads leniently where None.
+        on_progress: Told after every batch.
+
+    Raises:
+        DataError: The file cannot be read, has no such column or no row, or too many rows were rejected.
+        UsageError: The output is of no format of vectors.
+        OutputError: The output cannot be written; nothing is left half-written.
+    """
+    started = time.perf_counter()
+    check_is_not_input(output, source)
+    counts = report or ReadReport(str(source.path))
+    n_texts = 0
+    with open_vector_writer(output, encoder.n_dimensions, describe_vectors(encoder)) as writer:
+        for rows, vectors in _embed_batches(source, encoder, counts, on_progress):
+            writer.write([row.id for row in rows], [row.text for row in rows], vectors)
+            n_texts += len(rows)
+        counts.finish()
+    return FileEmbedding(n_texts=n_texts, report=counts, seconds=time.perf_counter() - started)
+
+
+def index_file(
+    source: Source,
+    encoder: "SentenceEncoder",
+    *,
+    report: ReadReport | None = None,
+    on_progress: OnProgress = stay_quiet,
+) -> Index:
+    """Embed the texts of a file and put them into an index.
+
+    Args:
+        source: What to read.
+        encoder: Whose vectors.
+        report: Counts the rows; one that reads leniently where None.
+        on_progress: Told after every batch.
+
+    Raises:
+        DataError: The file cannot be read, has no such column or no row, or too many rows were rejected.
+    """
+    counts = report or ReadReport(str(source.path))
+    found = list(_embed_batches(source, encoder, counts, on_progress))
+    counts.finish()
+    rows = [row for batch, _ in found for row in batch]
+    vectors = np.concatenate([vectors for _, vectors in found])
+    return Index(encoder, [row.id for row in rows], [row.text for row in rows], vectors)
+
+
+def read_index(path: Path, encoder: "SentenceEncoder") -> Index:
+    """Read a Parquet file that ``embed_file`` wrote.
+
+    Raises:
+        ArtifactError: It is another file, is damaged, or its vectors are another encoder's.
+        DataError: It has no row, or a vector that is not finite or has no direction.
+    """
+    facts = read_vector_facts(path)
+    if facts is not None and facts.get("fingerprint") != encoder.fingerprint:
+        raise ArtifactError(
+            expected=f"vectors of the encoder {encoder.name} ({encoder.fingerprint})",
+            got=f"those of {quote(facts.get('encoder'))} ({facts.get('fingerprint')})",
+            where=str(path),
+            hint="name the encoder that the file was made with, or embed the texts again",
+        )
+    table = read_vectors(path)
+    return Index(encoder, table.ids, table.texts, table.vectors)
+
+
+def describe_vectors(encoder: "SentenceEncoder") -> dict[str, Any]:
+    """Return the facts that stand in a file of an encoder's vectors, as plain data."""
+    return {"encoder": encoder.name, "revision": encoder.revision, "fingerprint": encoder.fingerprint}
+
+
+def name_encoder(facts: Mapping[str, Any]) -> tuple[str, str]:
+    """Return the name and, for one from the hub, the commit of the encoder that made a file of vectors."""
+    name, revision = str(facts.get("encoder")), str(facts.get("revision"))
+    return name, revision if _COMMIT.fullmatch(revision) else ""
+
+
+def _embed_batches(
+    source: Source, encoder: "SentenceEncoder", report: ReadReport, on_progress: OnProgress
+) -> Iterator[tuple[list[TextRow], NDArray[np.float32]]]:
+    n_before = 0
+
+    def pass_on(n_done: int, n_total: int | None, note: str) -> None:  # noqa: ARG001  how many rows follow is not known
+        on_progress(n_before + n_done, None, note)
+
+    for rows in read_text_batches(source, report):
+        yield rows, encoder.encode([row.text for row in rows], on_progress=pass_on)
+        n_before += len(rows)
