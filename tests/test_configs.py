@@ -12,6 +12,7 @@ from sentire.core.labels import load_label_space
 from sentire.data.registry import DATASETS, parse_split_name
 from sentire.runtime.load import EMBEDDED_MODELS
 from sentire.training.recipe import EncoderRecipe, check_recipe
+from sentire.training.representation_recipe import RepresentationRecipe, check_representation_recipe
 
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("**/*.toml"))
 
@@ -29,8 +30,17 @@ def test_there_are_configs():
 def test_a_config_loads_and_names_what_there_is(path):
     recipe = read_recipe(path)
     assert recipe.name == path.stem  # so that the folder of a run is found by its config
-    names = [recipe.data.train, *([recipe.data.dev] if recipe.data.dev else [])]
-    if isinstance(recipe, EncoderRecipe):
+    names = [name for name in (recipe.data.train, recipe.data.dev) if name]
+    if isinstance(recipe, RepresentationRecipe):
+        check_representation_recipe(recipe)
+        names += [recipe.data.further_train] if recipe.data.further_train else []
+        rated = [source.data for source in recipe.data.affect_train if source.ratings == "people"]
+        names += [source.data for source in recipe.data.affect_train if source.data not in rated]
+        for name in (*rated, *([recipe.data.affect_dev] if recipe.data.affect_dev else [])):
+            dataset, split = parse_split_name(name)
+            assert split != "test"
+            assert dataset.card.affect_scale is not None
+    elif isinstance(recipe, EncoderRecipe):
         check_recipe(recipe)
         names += recipe.data.further_train
         for name in (recipe.data.affect_train, recipe.data.affect_dev, *recipe.data.unlabelled):
@@ -52,5 +62,5 @@ def test_a_config_loads_and_names_what_there_is(path):
         if recipe.data.label_space and load_label_space(recipe.data.label_space) != dataset.card.label_space:
             load_label_map(dataset.card.label_space.name, recipe.data.label_space)
     assert len(set(names)) == len(names)  # what is chosen on dev was not learned from
-    kind = TfidfRecipe if isinstance(recipe, TfidfRecipe) else EncoderRecipe
+    kind = next(one for one in (TfidfRecipe, EncoderRecipe, RepresentationRecipe) if isinstance(recipe, one))
     assert fingerprint(parse_config(kind, dump_config(recipe))) == fingerprint(recipe)

@@ -32,6 +32,7 @@ LEVELS = {
     "training": 4,
     "probing": 4,
     "evaluate": 5,
+    "reproduce": 6,
     "reports": 6,
     "scale": 6,
     "cli": 7,

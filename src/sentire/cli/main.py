@@ -19,6 +19,7 @@ from sentire.cli.crossvalidate import crossvalidate
 from sentire.cli.data import app as data_app
 from sentire.cli.embed import embed
 from sentire.cli.evaluate import evaluate
+from sentire.cli.reproduce import reproduce
 from sentire.cli.search import search
 from sentire.cli.train import train
 from sentire.cli.tune import tune
@@ -46,6 +47,7 @@ app.command()(crossvalidate)
 app.command()(evaluate)
 app.command()(compare)
 app.command()(audit)
+app.command()(reproduce)
 app.add_typer(data_app, name="data")
 
 

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sentire.classifiers.recipe import TfidfRecipe
     from sentire.training.recipe import EncoderRecipe
+    from sentire.training.representation_recipe import RepresentationRecipe
+
+    Recipe = TfidfRecipe | EncoderRecipe | RepresentationRecipe
 
 
-def read_recipe(path: Path, overrides: Iterable[str] = ()) -> "TfidfRecipe | EncoderRecipe":
+def read_recipe(path: Path, overrides: Iterable[str] = ()) -> "Recipe":
     """Read a TOML file as the kind of recipe that its key ``recipe`` names.
 
     Raises:
@@ -19,8 +22,13 @@ def read_recipe(path: Path, overrides: Iterable[str] = ()) -> "TfidfRecipe | Enc
     from sentire.core.config import read_config, read_table
     from sentire.core.errors import ConfigError, did_you_mean, quote
     from sentire.training.recipe import EncoderRecipe
+    from sentire.training.representation_recipe import RepresentationRecipe
 
-    kinds: dict[str, type[TfidfRecipe] | type[EncoderRecipe]] = {"tfidf": TfidfRecipe, "encoder": EncoderRecipe}
+    kinds: dict[str, type[Recipe]] = {
+        "tfidf": TfidfRecipe,
+        "encoder": EncoderRecipe,
+        "representation": RepresentationRecipe,
+    }
     kind = read_table(path, overrides).get("recipe")
     if not isinstance(kind, str) or kind not in kinds:
         raise ConfigError(

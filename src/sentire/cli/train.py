@@ -8,6 +8,7 @@ import typer
 if TYPE_CHECKING:
     from sentire.classifiers.recipe import TfidfRecipe
     from sentire.training.recipe import EncoderRecipe
+    from sentire.training.representation_recipe import RepresentationRecipe
 
 
 def train(
@@ -27,6 +28,7 @@ def train(
     from sentire.classifiers.recipe import TfidfRecipe
     from sentire.cli.recipes import read_recipe
     from sentire.core.errors import UsageError
+    from sentire.training.recipe import EncoderRecipe
 
     recipe = read_recipe(config, settings or ())
     folder = output or Path("runs") / recipe.name
@@ -42,7 +44,10 @@ def train(
                 where="--jobs",
                 hint="torch takes all cores; limit it with the variable OMP_NUM_THREADS",
             )
-        _train_encoder(recipe, folder, as_json=as_json)
+        if isinstance(recipe, EncoderRecipe):
+            _train_encoder(recipe, folder, as_json=as_json)
+        else:
+            _train_representation(recipe, folder, as_json=as_json)
 
 
 def _train_tfidf(recipe: "TfidfRecipe", folder: Path, jobs: int, *, as_json: bool) -> None:
@@ -75,6 +80,20 @@ def _train_encoder(recipe: "EncoderRecipe", folder: Path, *, as_json: bool) -> N
     else:
         print_encoder_training(make_console(), recipe.name, trained.report)
     say(f"wrote {folder} (fingerprint {trained.fingerprint})")
+
+
+def _train_representation(recipe: "RepresentationRecipe", folder: Path, *, as_json: bool) -> None:
+    from sentire.cli.console import make_console, say, show_progress
+    from sentire.cli.training_table import print_representation_training
+    from sentire.training.representation import train_representation
+
+    with show_progress(recipe.name) as on_progress:
+        trained = train_representation(recipe, folder, on_progress=on_progress)
+    if as_json:
+        _print_json(trained.report)
+    else:
+        print_representation_training(make_console(), recipe.name, trained.report)
+    say(f"wrote {folder} (fingerprint {trained.encoder.fingerprint})")
 
 
 def _print_json(report: dict[str, Any]) -> None:

@@ -39,20 +39,31 @@ def print_encoder_training(console: Console, name: str, report: dict[str, Any]) 
         for reason, count in reasons.items():
             if count:
                 console.print(Text(f"{count:,} rows of {split} left out: {reason.replace('_', ' ')}", style="yellow"))
-    measured = [key for key in report["evaluations"][-1] if key != "step"]
-    steps = _table("training (dev, cut-offs of each half from the other)", *measured)
-    for row in report["evaluations"]:
-        mark = " ●" if row["step"] == report["best_step"] else ""
-        steps.add_row(
-            f"step {row['step']:,}{mark}", *("–" if row[key] is None else f"{row[key]:.4f}" for key in measured)
-        )
-    console.print(steps)
+    _print_evaluations(console, "training (dev, cut-offs of each half from the other)", report)
     _print_dev_fit(console, report)
     if report["affect"] is not None:
         affect = _table(f"affect ({report['affect']['data']})", "Pearson r", "concordance")
         for dimension, row in report["affect"]["dimensions"].items():
             affect.add_row(dimension, f"{row['pearson']:.4f}", f"{row['concordance']:.4f}")
         console.print(affect)
+
+
+def print_representation_training(console: Console, name: str, report: dict[str, Any]) -> None:
+    """Print what a training of a representation measured on dev, step by step, and how far it moved the vectors."""
+    console.print(Text(name, style="bold"))
+    counts = ", ".join(f"{n:,} of {split}" for split, n in report["n_texts"].items())
+    console.print(Text(f"{counts}; mean squared shift on dev {report['shift_on_dev']:.6f}", style="dim"))
+    _print_evaluations(console, "training (dev)", report)
+
+
+def _print_evaluations(console: Console, title: str, report: dict[str, Any]) -> None:
+    measured = [key for key in report["evaluations"][-1] if key != "step"]
+    steps = _table(title, *measured)
+    for row in report["evaluations"]:
+        mark = " ●" if row["step"] == report["best_step"] else ""
+        cells = ("–" if row.get(key) is None else f"{row[key]:.4f}" for key in measured)
+        steps.add_row(f"step {row['step']:,}{mark}", *cells)
+    console.print(steps)
 
 
 def _print_dev_fit(console: Console, report: dict[str, Any]) -> None:

@@ -62,6 +62,22 @@ def read_table(path: Path, overrides: Iterable[str] = ()) -> dict[str, Any]:
     return table
 
 
+def read_overrides(overrides: Iterable[str]) -> dict[str, Any]:
+    """Read ``section.key=value`` strings as plain values; nothing is checked yet.
+
+    Raises:
+        ConfigError: An override is none.
+
+    Example:
+        >>> read_overrides(["n_train=500", "optimisation.learning_rate=1e-4"])
+        {'n_train': 500, 'optimisation': {'learning_rate': 0.0001}}
+    """
+    table: dict[str, Any] = {}
+    for override in overrides:
+        _set_dotted(table, override)
+    return table
+
+
 def parse_config(cls: type[ConfigT], table: Mapping[str, Any], *, where: str = "") -> ConfigT:
     """Check a parsed table and build the configuration from it.
 

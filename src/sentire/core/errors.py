@@ -109,6 +109,10 @@ class OutputError(SentireError):
     exit_code = 5
 
 
+class HeldError(OutputError):
+    """A folder that another process is writing now."""
+
+
 class MissingExtraError(SentireError):
     """An optional dependency that is needed now and is not installed."""
 

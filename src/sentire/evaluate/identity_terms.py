@@ -11,21 +11,22 @@ Systems.
 background.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from sentire.core.affect import VAD_DIMENSIONS
 from sentire.core.errors import UsageError
+from sentire.core.labels import LabelSpace
 from sentire.core.seeding import make_generator
 from sentire.metrics.bootstrap import DEFAULT_CONFIDENCE, DEFAULT_RESAMPLES, bootstrap
 from sentire.metrics.inputs import FloatArray
 from sentire.runtime.decisions import decide
-from sentire.runtime.load import Model
+from sentire.runtime.judgement import Judgement
 
 NEUTRAL_TEMPLATES = (
     "my neighbour is {term}",
@@ -159,8 +160,31 @@ class IdentityAudit:
         return content
 
 
+class Judge(Protocol):
+    """What the audit asks of a model."""
+
+    @property
+    def name(self) -> str:
+        """The name under which results speak of the model."""
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of everything that determines the answers."""
+
+    @property
+    def label_space(self) -> LabelSpace:
+        """Of the answers."""
+
+    @property
+    def thresholds(self) -> NDArray[np.float64]:
+        """Cut-offs on the probabilities, shape (C,)."""
+
+    def judge(self, texts: Sequence[str]) -> Judgement:
+        """Return all that the model says of N texts."""
+
+
 def audit_identity_terms(
-    model: Model,
+    model: Judge,
     *,
     terms: Mapping[str, tuple[str, ...]] = TERMS,
     templates: tuple[str, ...] = TEMPLATES,
@@ -171,7 +195,7 @@ def audit_identity_terms(
     """Ask a model the same sentences with other words for what somebody is, and measure what that changes.
 
     Args:
-        model: As ``load`` returns it.
+        model: As ``load`` returns it, or anything that answers as such a model does.
         terms: At least two words in each group.
         templates: Sentences with the gap ``{term}``.
         seed: Of the resamples.
@@ -245,7 +269,7 @@ def _measure_shifts(values: FloatArray) -> FloatArray:
     return shifts
 
 
-def _summarise(group: str, words: tuple[str, ...], proba: FloatArray, model: Model) -> GroupShifts:
+def _summarise(group: str, words: tuple[str, ...], proba: FloatArray, model: Judge) -> GroupShifts:
     n_templates, n_words, n_labels = proba.shape
     shifts = _measure_shifts(proba)
     middle = (proba - shifts)[:, 0]  # the group's mean, exactly the common answer where there is one

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sentire.core.errors import OutputError, describe
+from sentire.core.errors import HeldError, OutputError, describe
 
 LOCK_NAME = ".lock"
 
@@ -21,7 +21,8 @@ def hold_lock(folder: Path, *, holder: str) -> Iterator[None]:
         holder: What kind of job it is, for the message that another one gets.
 
     Raises:
-        OutputError: Another process holds the folder, or it cannot be written.
+        HeldError: Another process holds the folder.
+        OutputError: It cannot be written.
     """
     path = folder / LOCK_NAME
     try:
@@ -32,7 +33,7 @@ def hold_lock(folder: Path, *, holder: str) -> Iterator[None]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise OutputError(
+            raise HeldError(
                 expected="a folder that no other job writes",
                 got=f"one that another {holder} is writing now",
                 where=str(folder),

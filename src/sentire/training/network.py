@@ -40,7 +40,7 @@ class EmotionEncoder(nn.Module):
     ) -> None:
         super().__init__()
         self.encoder = encoder
-        _set_dropout(encoder, inner_dropout)
+        set_dropout(encoder, inner_dropout)
         self.dropout = nn.Dropout(dropout)
         self.emotion_head = nn.Linear(hidden_size, n_labels)
         self.affect_head = nn.Linear(hidden_size, 3) if has_affect else None
@@ -74,7 +74,8 @@ class EmotionEncoder(nn.Module):
         return self.emotion_head(pooled).float(), affect
 
 
-def _set_dropout(encoder: nn.Module, probability: float) -> None:
+def set_dropout(encoder: nn.Module, probability: float) -> None:
+    """Set every dropout inside an encoder, in place of what its configuration says."""
     for module in encoder.modules():
         if isinstance(module, nn.Dropout):
             module.p = probability

@@ -1,0 +1,348 @@
+"""The experiments of the CARL paper (Son, Saurez and Har 2025), part by part.
+
+From the pre-trained encoder: the momentum contrast of valence and arousal with perturbed token detection, and its
+ablations, several seeds each; valence and arousal by a ridge probe; polarity, sentiment and emotions by a linear probe
+and fine-tuned; alignment and uniformity; the plane of the vectors, coloured by valence.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from sentire.core.config import config, dump_config, parse_config
+from sentire.core.progress import OnProgress, stay_quiet
+from sentire.core.seeding import make_generator
+from sentire.metrics.geometry import alignment, embedding_shift, find_close_pairs, uniformity
+from sentire.probing.affect import affect_probe
+from sentire.probing.linear import linear_probe
+from sentire.probing.splits import EmbeddedSplit
+from sentire.reproduce.fine_tuning import FineTuning, fine_tune
+from sentire.reproduce.part import Figures, Part
+from sentire.reproduce.plane import place_in_plane
+from sentire.reproduce.shelf import PRETRAINED, Shelf
+from sentire.reproduce.splits import Task, get_classes, read_task
+from sentire.training.representation_recipe import RepresentationRecipe
+from sentire.training.sources import RatedSplit, read_rated
+
+AFFECT = "emobank"
+EMOTIONS = "goemotions"
+TASKS = (
+    Task(name="polarity", data="sst-2"),
+    Task(name="sentiment", data="sst-5"),
+    Task(name="emotion", data=EMOTIONS),
+)
+
+TITLES: Mapping[str, str] = {
+    PRETRAINED: "pre-trained",
+    "carl": "CARL: MCCL + PTD (people's V and A)",
+    "mccl": "MCCL alone",
+    "ptd": "PTD alone",
+    "discrete": "MCCL + PTD, quadrants for labels",
+    "no-momentum": "MCCL + PTD, no momentum",
+    "no-queue": "MCCL + PTD, no queue",
+    "carl-labels": "CARL on GoEmotions, V and A of the labels' words",
+    "carl-categories": "CARL on GoEmotions, shared labels",
+}
+"""The rows of the tables, by the names of their encoders."""
+
+FINE_TUNED = (PRETRAINED, "carl")
+PLANES = (PRETRAINED, "carl", "carl-labels")
+
+CLOSE_QUANTILE = 0.02
+"""Pairs nearer in valence and arousal than all but this share count as alike, for alignment."""
+
+Seeds = Annotated[tuple[int, ...], Field(min_length=1)]
+
+
+@config
+class CarlSettings:
+    """The size of the suite; these are the full size.
+
+    Attributes:
+        base: The pre-trained encoder.
+        seeds: Of the trainings.
+        n_train: Texts that an encoder is trained on; 0 for all.
+        n_dev: Texts of dev, on which its best weights are chosen; 0 for all.
+        n_test: Most texts of every dev and test split that is measured on; 0 for all.
+        n_task_train: Most texts of a task's train split for probes and fine-tuning; 0 for all.
+        batch_size: Of CARL.
+        learning_rate: Of CARL.
+        n_epochs: Of CARL on EmoBank.
+        n_label_train: Texts of GoEmotions for the last two rows, for one epoch; 0 for all.
+        temperature: τ.
+        bandwidth: σ, in standard deviations.
+        queue_size: K.
+        momentum: m.
+        detection_weight: β.
+        share: r.
+        step: ε.
+        fine_tuning_epochs: Of training on a whole task.
+        fine_tuned: Tasks that are fine-tuned whole.
+        n_plane: Texts in the plane.
+    """
+
+    base: str = "minilm"
+    seeds: Seeds = (1, 2, 3)
+    n_train: Annotated[int, Field(ge=0)] = 0
+    n_dev: Annotated[int, Field(ge=0)] = 0
+    n_test: Annotated[int, Field(ge=0)] = 0
+    n_task_train: Annotated[int, Field(ge=0)] = 12000
+    batch_size: Annotated[int, Field(ge=8)] = 64
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    n_epochs: Annotated[int, Field(ge=1)] = 2
+    n_label_train: Annotated[int, Field(ge=0)] = 16000
+    temperature: Annotated[float, Field(gt=0)] = 0.1
+    bandwidth: Annotated[float, Field(gt=0)] = 0.5
+    queue_size: Annotated[int, Field(ge=1)] = 1024
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99
+    detection_weight: Annotated[float, Field(gt=0)] = 0.5
+    share: Annotated[float, Field(gt=0, le=0.5)] = 0.15
+    step: Annotated[float, Field(gt=0)] = 0.5
+    fine_tuning_epochs: Annotated[int, Field(ge=1)] = 2
+    fine_tuned: tuple[str, ...] = ("polarity", "emotion")
+    n_plane: Annotated[int, Field(ge=50)] = 1000
+
+
+QUICK: Mapping[str, Any] = {
+    "seeds": [1, 2],
+    "n_train": 1000,
+    "n_dev": 300,
+    "n_test": 400,
+    "n_task_train": 1000,
+    "n_epochs": 1,
+    "n_label_train": 1000,
+    "queue_size": 256,
+    "fine_tuning_epochs": 1,
+    "fine_tuned": ["polarity"],
+    "n_plane": 300,
+}
+"""What the quick size has in the place of the full size."""
+
+
+def make_recipes(settings: CarlSettings) -> dict[str, RepresentationRecipe]:
+    """Return the recipe of every encoder that the suite trains, by ``NAME-SEED``."""
+    momentum = {
+        "weight": 1.0,
+        "temperature": settings.temperature,
+        "bandwidth": settings.bandwidth,
+        "queue_size": settings.queue_size,
+        "momentum": settings.momentum,
+    }
+    detection = {"weight": settings.detection_weight, "share": settings.share, "step": settings.step}
+    rows: dict[str, dict[str, Any]] = {
+        "carl": {"momentum": momentum, "token_detection": detection},
+        "mccl": {"momentum": momentum},
+        "ptd": {"momentum": momentum | {"weight": 0.0}, "token_detection": detection},
+        "discrete": {"momentum": momentum | {"targets": "quadrants"}, "token_detection": detection},
+        "no-momentum": {"momentum": momentum | {"momentum": 0.0}, "token_detection": detection},
+        "no-queue": {"momentum": momentum | {"queue_size": 0}, "token_detection": detection},
+        "carl-labels": {"momentum": momentum, "token_detection": detection},
+        "carl-categories": {"momentum": momentum | {"targets": "labels"}, "token_detection": detection},
+    }
+    return {
+        f"{name}-{seed}": _make_recipe(settings, name, seed, sections)
+        for seed in settings.seeds
+        for name, sections in rows.items()
+    }
+
+
+def make_parts(
+    settings: CarlSettings, work: Path, *, data_root: Path | None = None, on_progress: OnProgress = stay_quiet
+) -> list[Part]:
+    """Return the parts of the suite in an order that fits; arguments as of the retrofitting suite."""
+    recipes = make_recipes(settings)
+    shelf = Shelf(
+        work, base=settings.base, recipes=recipes, data_root=data_root, max_tokens=64, on_progress=on_progress
+    )
+    suite = _Suite(settings, shelf, data_root, on_progress)
+    parts: list[Part] = []
+    for seed in settings.seeds:
+        is_first = seed == settings.seeds[0]
+        for row in TITLES:
+            name = row if row == PRETRAINED else f"{row}-{seed}"
+            if row == PRETRAINED and not is_first:
+                continue
+            if row != PRETRAINED:
+                parts.append(suite.training(name))
+            parts += suite.frozen(name)
+            if is_first and row in PLANES:
+                parts.append(suite.plane(name))
+    for seed in settings.seeds:
+        for row in FINE_TUNED:
+            parts += suite.fine_tuned(row, seed)
+    return parts
+
+
+class _Suite:
+    def __init__(self, settings: CarlSettings, shelf: Shelf, data_root: Path | None, on_progress: OnProgress) -> None:
+        self._settings, self._shelf, self._data_root, self._on_progress = settings, shelf, data_root, on_progress
+
+    def training(self, name: str) -> Part:
+        """The training of one encoder."""
+        key = {"recipe": dump_config(self._shelf.recipes[name])}
+        return Part(name=f"train.{name}", key=key, run=partial(self._train, name))
+
+    def frozen(self, name: str) -> list[Part]:
+        """What the vectors of one encoder are worth as they are."""
+        settings, after = self._settings, self._after(name)
+        key = {"encoder": self._key(name), "n_test": settings.n_test, "n_train": settings.n_task_train}
+        parts = [Part(name=f"affect.{name}", key=key, run=partial(self._measure_affect, name), after=after)]
+        for task in TASKS:
+            run = partial(self._probe, name, task)
+            parts.append(Part(name=f"probe.{task.name}.{name}", key=key, run=run, after=after))
+        return parts
+
+    def plane(self, name: str) -> Part:
+        """The places of test texts in a plane; no text is kept."""
+        key = {"encoder": self._key(name), "n_plane": self._settings.n_plane}
+        return Part(name=f"plane.{name}", key=key, run=partial(self._place, name), after=self._after(name))
+
+    def fine_tuned(self, row: str, seed: int) -> list[Part]:
+        """What an encoder learns from a whole task."""
+        settings = self._settings
+        name = row if row == PRETRAINED else f"{row}-{seed}"
+        key = {
+            "encoder": self._key(name),
+            "seed": seed,
+            "n_train": settings.n_task_train,
+            "n_test": settings.n_test,
+            "n_epochs": settings.fine_tuning_epochs,
+        }
+        return [
+            Part(
+                name=f"fine-tuned.{task.name}.{row}-{seed}",
+                key=key,
+                run=partial(self._fine_tune, name, task, seed),
+                after=self._after(name),
+            )
+            for task in TASKS
+            if task.name in settings.fine_tuned
+        ]
+
+    def _key(self, name: str) -> object:
+        return self._settings.base if name == PRETRAINED else dump_config(self._shelf.recipes[name])
+
+    @staticmethod
+    def _after(name: str) -> tuple[str, ...]:
+        return () if name == PRETRAINED else (f"train.{name}",)
+
+    def _train(self, name: str) -> Figures:
+        report = self._shelf.report(name)
+        return {key: report[key] for key in ("n_texts", "evaluations", "best_step", "shift_on_dev")}
+
+    def _measure_affect(self, name: str) -> Figures:
+        embedded = {}
+        for split in ("train", "dev", "test"):
+            rated = self._read_rated(split)
+            vectors = self._shelf.encode(name, rated.texts)
+            embedded[split] = EmbeddedSplit(embeddings=vectors, targets=rated.ratings[:, :2])
+        probe = affect_probe(embedded["train"], embedded["dev"], embedded["test"], dimensions=("valence", "arousal"))
+        vectors, test = np.asarray(embedded["test"].embeddings), self._read_rated("test")
+        close = find_close_pairs(_standardise(test.ratings[:, :2]), quantile=CLOSE_QUANTILE)
+        before = self._shelf.encode(PRETRAINED, test.texts)
+        return {
+            "probe": {
+                dimension: {measure: asdict(one) for measure, one in measures.items()}
+                for dimension, measures in probe.measures.items()
+            },
+            "alignment": asdict(alignment(vectors, close.pairs)),
+            "uniformity": asdict(uniformity(vectors)),
+            "shift": asdict(embedding_shift(vectors, before)),
+            "n_test": len(test.texts),
+        }
+
+    def _probe(self, name: str, task: Task) -> Figures:
+        splits = read_task(task, self._settings.n_task_train, self._settings.n_test, self._data_root)
+        embedded = {
+            split: EmbeddedSplit(embeddings=self._shelf.encode(name, texts.texts), targets=get_classes(texts))
+            for split, texts in splits.items()
+        }
+        probe = linear_probe(embedded["train"], embedded["dev"], embedded["test"])
+        return {
+            "macro_f1": asdict(probe.quality.macro_f1),
+            "accuracy": asdict(probe.quality.micro_f1),
+            "C": probe.C,
+            "n_train": len(splits["train"]),
+            "n_test": len(splits["test"]),
+        }
+
+    def _fine_tune(self, name: str, task: Task, seed: int) -> Figures:
+        splits = read_task(task, self._settings.n_task_train, self._settings.n_test, self._data_root)
+        settings = FineTuning(n_epochs=self._settings.fine_tuning_epochs)
+        return fine_tune(
+            self._shelf.find(name),
+            splits["train"],
+            splits["dev"],
+            splits["test"],
+            settings,
+            seed=seed,
+            on_progress=self._on_progress,
+        )
+
+    def _place(self, name: str) -> Figures:
+        test = self._read_rated("test")
+        n_texts = min(self._settings.n_plane, len(test.texts))
+        rows = make_generator(0, "plane").choice(len(test.texts), size=n_texts, replace=False)
+        places = place_in_plane(self._shelf.encode(name, test.texts)[rows], seed=0)
+        return {
+            "places": places.round(3).tolist(),
+            "valence": test.ratings[rows, 0].round(3).tolist(),
+            "arousal": test.ratings[rows, 1].round(3).tolist(),
+        }
+
+    def _read_rated(self, split: str) -> RatedSplit:
+        rated = read_rated(f"{AFFECT}:{split}", self._data_root)
+        n_wanted = self._settings.n_task_train if split == "train" else self._settings.n_test
+        if not n_wanted or n_wanted >= len(rated.texts):
+            return rated
+        rows = np.sort(make_generator(0, f"suite, {split}").choice(len(rated.texts), size=n_wanted, replace=False))
+        return RatedSplit(
+            name=rated.name,
+            card=rated.card,
+            texts=[rated.texts[row] for row in rows],
+            ratings=rated.ratings[rows],
+            left_out=rated.left_out,
+        )
+
+
+def _standardise(ratings: NDArray[np.float32]) -> NDArray[np.float32]:
+    scaled: NDArray[np.float32] = (ratings - ratings.mean(axis=0)) / ratings.std(axis=0)
+    return scaled
+
+
+def _make_recipe(
+    settings: CarlSettings, name: str, seed: int, sections: Mapping[str, Mapping[str, Any]]
+) -> RepresentationRecipe:
+    people = {"affect_train": [{"data": f"{AFFECT}:train"}], "affect_dev": f"{AFFECT}:dev", "n_train": settings.n_train}
+    data: dict[str, Any] = people
+    metric, n_epochs = "neighbour_affect", settings.n_epochs
+    if name == "carl-labels":
+        data = people | {"affect_train": [{"data": f"{EMOTIONS}:train", "ratings": "labels"}]}
+    if name == "carl-categories":
+        data, metric = {"train": f"{EMOTIONS}:train", "dev": f"{EMOTIONS}:dev", "rows": "all"}, "map_at_r"
+    if name in ("carl-labels", "carl-categories"):
+        data, n_epochs = data | {"n_train": settings.n_label_train}, 1
+    return parse_config(
+        RepresentationRecipe,
+        {
+            "recipe": "representation",
+            "name": f"{name}-{seed}",
+            "seed": seed,
+            "data": data | {"n_dev": settings.n_dev or (2000 if name == "carl-categories" else 0)},
+            "encoder": {"name": settings.base, "max_tokens": 64},
+            "optimisation": {
+                "n_epochs": n_epochs,
+                "batch_size": settings.batch_size,
+                "learning_rate": settings.learning_rate,
+                "head_factor": 10.0,
+                "metric": metric,
+            },
+            **sections,
+        },
+    )

@@ -1,0 +1,75 @@
+"""The page of the CARL suite: its tables, and what of the paper's claims held."""
+
+from collections.abc import Mapping
+
+from sentire.reproduce.carl import FINE_TUNED, TASKS, TITLES, CarlSettings
+from sentire.reproduce.claims import Claim, render_claims
+from sentire.reproduce.part import Figures
+from sentire.reproduce.rows import Cell, find_cell, render_table
+from sentire.reproduce.shelf import PRETRAINED
+
+MAIN = "carl"
+
+
+def render_carl_page(settings: CarlSettings, found: Mapping[str, Figures]) -> str:
+    """Render the page in Markdown from what the parts found; parts that are missing leave gaps."""
+    seeds = settings.seeds
+
+    def column(kind: str, *path: str, by_seed: bool = False) -> dict[str, Cell | None]:
+        return {row: find_cell(found, kind, row, seeds, path, by_seed=by_seed) for row in TITLES}
+
+    affect = {
+        f"{dimension[0].upper()} {title}": column("affect", "probe", dimension, measure)
+        for dimension in ("valence", "arousal")
+        for title, measure in (("r", "pearson"), ("ρ", "spearman"), ("CCC", "concordance"), ("RMSE", "rmse"))
+    }
+    shape = {
+        "alignment": column("affect", "alignment", "alignment"),
+        "uniformity": column("affect", "uniformity", "uniformity"),
+        "Δemb": column("affect", "shift"),
+    }
+    probes = {f"{task.name}, probe": column(f"probe.{task.name}", "macro_f1") for task in TASKS}
+    whole = {
+        f"{task.name}, fine-tuned": column(f"fine-tuned.{task.name}", "macro_f1", by_seed=True)
+        for task in TASKS
+        if task.name in settings.fine_tuned
+    }
+    emotion = probes["emotion, probe"]
+    claims = [
+        Claim.of_ratio(
+            "emotions by a linear probe: at least a tenth above the pre-trained encoder's",
+            emotion[MAIN],
+            emotion[PRETRAINED],
+            1.1,
+        ),
+        *(
+            Claim.of_interval(
+                f"{dimension} by a probe: above the pre-trained encoder's",
+                affect[f"{dimension[0].upper()} r"][MAIN],
+                affect[f"{dimension[0].upper()} r"][PRETRAINED],
+            )
+            for dimension in ("valence", "arousal")
+        ),
+        *(
+            Claim.of_interval(f"both tasks together are better than {title}", emotion[MAIN], emotion[row])
+            for row, title in (("mccl", "MCCL alone"), ("ptd", "PTD alone"))
+        ),
+        Claim.of_interval("continuous labels are better than discrete ones", emotion[MAIN], emotion["discrete"]),
+        Claim.of_interval("momentum helps", emotion[MAIN], emotion["no-momentum"]),
+        Claim.of_interval("the queue helps", emotion[MAIN], emotion["no-queue"]),
+    ]
+    parts = [
+        "## Valence and arousal by a ridge probe, EmoBank test\n",
+        render_table("frozen", TITLES, affect),
+        "\n## Polarity, sentiment and emotions by a linear probe\n",
+        "Macro-F1: SST-2, SST-5, and GoEmotions' texts with one label.\n",
+        render_table("frozen", TITLES, probes),
+        "\n## Fine-tuned\n",
+        render_table("fine-tuned", {row: TITLES[row] for row in FINE_TUNED}, whole),
+        "\n## Alignment and uniformity\n",
+        "Alignment: mean squared distance of texts close in valence and arousal. Both: lower is better.\n",
+        render_table("EmoBank test", TITLES, shape, digits=4),
+        "\n## What of the claims held\n",
+        render_claims(claims),
+    ]
+    return "\n".join(parts) + "\n"

@@ -1,0 +1,111 @@
+"""Fine-tune an encoder on a task, and measure the answers of the network itself: nothing is exported."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from sentire.classifiers.labelled import LabelledSplit
+from sentire.core.config import parse_config
+from sentire.core.progress import OnProgress, stay_quiet
+from sentire.core.seeding import make_generator
+from sentire.encoders.sources import find_encoder
+from sentire.encoders.token_batches import TokenAssembler
+from sentire.encoders.tokenizer import load_tokenizer
+from sentire.metrics.bootstrap import bootstrap
+from sentire.metrics.classification import ClassificationStatistic
+from sentire.training.dev_measure import run_network
+from sentire.training.recipe import EncoderRecipe
+from sentire.training.sources import Sources, make_dev_material
+from sentire.training.train import fit_encoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class FineTuning:
+    """How an encoder is fine-tuned.
+
+    Attributes:
+        n_epochs: Of training; the best of them on dev is taken.
+        batch_size: Texts a step.
+        learning_rate: Highest.
+        max_tokens: Of a text.
+    """
+
+    n_epochs: int = 2
+    batch_size: int = 32
+    learning_rate: float = 5e-5
+    max_tokens: int = 64
+
+
+def fine_tune(
+    encoder: str,
+    train: LabelledSplit,
+    dev: LabelledSplit,
+    test: LabelledSplit,
+    settings: FineTuning,
+    *,
+    seed: int,
+    on_progress: OnProgress = stay_quiet,
+) -> Mapping[str, float]:
+    """Return macro-F1 and accuracy on test with their bootstrap intervals over texts.
+
+    Args:
+        encoder: Name or folder.
+        train: One label a text.
+        dev: Where the best epoch is chosen.
+        test: Measured on once.
+        settings: How.
+        seed: Of the order of the texts, dropout and the new head.
+        on_progress: Told of every step.
+    """
+    recipe = parse_config(
+        EncoderRecipe,
+        {
+            "recipe": "encoder",
+            "name": "suite",
+            "seed": seed,
+            "data": {"train": train.name, "dev": dev.name},
+            "encoder": {"name": encoder, "max_tokens": settings.max_tokens, "inner_dropout": 0.0},
+            "optimisation": {
+                "n_epochs": settings.n_epochs,
+                "batch_size": min(settings.batch_size, len(train)),
+                "learning_rate": settings.learning_rate,
+                "head_factor": 10.0,
+                "checkpoint_seconds": 1e9,
+            },
+        },
+    )
+    files = find_encoder(encoder)
+    sources = Sources(labelled=[train], unlabelled={}, rated=None, dev=dev, dev_rated=None)
+    with TemporaryDirectory() as scratch:  # short: a part that is stopped begins again
+        network, shape, trained = fit_encoder(recipe, files, sources, Path(scratch), on_progress=on_progress)
+    network.load_state_dict(trained.weights)
+    assembler = TokenAssembler(
+        load_tokenizer(files.tokenizer),
+        max_tokens=settings.max_tokens,
+        max_context_tokens=settings.max_tokens,
+        pooling=recipe.encoder.pooling,
+        padding_id=shape.padding_id,
+    )
+    asked, _ = make_dev_material(
+        Sources(labelled=[train], unlabelled={}, rated=None, dev=test, dev_rated=None), recipe, assembler
+    )
+    logits, _ = run_network(network, assembler, asked, next(network.parameters()).device)
+    decisions = np.zeros(logits.shape, np.bool_)
+    decisions[np.arange(len(logits)), logits.argmax(axis=1)] = True
+    found = bootstrap(
+        ClassificationStatistic(test.targets, decisions), generator=make_generator(seed, "bootstrap of fine-tuning")
+    )
+    macro, micro = (found[name].estimate(n=len(test)) for name in ("macro_f1", "micro_f1"))
+    return {
+        "macro_f1": macro.value,
+        "macro_f1_low": macro.low,
+        "macro_f1_high": macro.high,
+        "accuracy": micro.value,
+        "accuracy_low": micro.low,
+        "accuracy_high": micro.high,
+        "n_train": len(train),
+        "n_test": len(test),
+    }

@@ -1,0 +1,381 @@
+"""The experiments of the retrofitting paper (Shah, Reddy and Bhattacharyya 2023), part by part.
+
+From the pre-trained encoder: contrast without preservation, contrast with it (each sampler and projection), transfer
+learning and multi-task learning, several seeds each; clustering, retrieval and shift on emotion data; sentiment and
+sarcasm by nearest neighbours, fine-tuned and from few examples; other domains; a map over λ and τ; the bias audit.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from pydantic import Field
+
+from sentire.classifiers.labelled import LabelledSplit
+from sentire.core.config import config, dump_config, parse_config
+from sentire.core.progress import OnProgress, stay_quiet
+from sentire.metrics.geometry import embedding_shift
+from sentire.metrics.retrieval import retrieval
+from sentire.probing.clusters import cluster
+from sentire.probing.few_shot import draw_shots
+from sentire.probing.neighbours import neighbour_probe
+from sentire.probing.splits import EmbeddedSplit
+from sentire.reproduce.bias import audit_data, audit_encoder
+from sentire.reproduce.fine_tuning import FineTuning, fine_tune
+from sentire.reproduce.part import Figures, Part
+from sentire.reproduce.shelf import PRETRAINED, Shelf
+from sentire.reproduce.splits import Task, get_classes, read_single, read_task
+from sentire.training.representation_recipe import RepresentationRecipe
+
+EMOTIONS = "goemotions"
+TASKS = (
+    Task(name="sst-2", data="sst-2"),
+    Task(name="sst-5", data="sst-5"),
+    Task(name="sarcasm", data="sarcasm-v2"),
+)
+DOMAINS = (Task(name="isear", data="isear"), Task(name="meld", data="meld"))
+
+TITLES: Mapping[str, str] = {
+    PRETRAINED: "pre-trained",
+    "contrast": "SCL alone (λ = 0)",
+    "retrofit": "SCL + VSP, per class, MLP",
+    "retrofit-linear": "SCL + VSP, per class, linear",
+    "retrofit-stratified": "SCL + VSP, stratified, MLP",
+    "retrofit-stratified-linear": "SCL + VSP, stratified, linear",
+    "tlearn": "TLearn",
+    "multitask": "MTL (with SST-2)",
+}
+"""The rows of the tables, by the names of their encoders."""
+
+COMPARED = (PRETRAINED, "contrast", "retrofit", "tlearn")
+"""The rows that are fine-tuned and taught from few examples; the others are measured frozen."""
+
+Seeds = Annotated[tuple[int, ...], Field(min_length=1)]
+
+
+@config
+class RetrofitSettings:
+    """The size of the suite; these are the full size.
+
+    Attributes:
+        base: The pre-trained encoder.
+        seeds: Of the trainings and the draws.
+        n_train: Texts that an encoder is retrofitted on; 0 for all.
+        n_dev: Texts of dev, on which its best weights are chosen.
+        n_test: Most texts of every dev and test split that is measured on; 0 for all.
+        n_task_train: Most texts of a task's train split; 0 for all.
+        batch_size: Of retrofitting.
+        learning_rate: Of retrofitting.
+        n_epochs: Of retrofitting.
+        weight: λ.
+        temperature: τ.
+        shots: Texts of each class.
+        few_shot_epochs: Of training on them.
+        fine_tuning_epochs: Of training on a whole task.
+        fine_tuned: Tasks that are fine-tuned whole.
+        map_weights: Values of λ of the map.
+        map_temperatures: Values of τ of the map.
+        n_map_train: Texts that each point of the map is trained on.
+    """
+
+    base: str = "minilm"
+    seeds: Seeds = (1, 2, 3)
+    n_train: Annotated[int, Field(ge=0)] = 0
+    n_dev: Annotated[int, Field(ge=0)] = 2000
+    n_test: Annotated[int, Field(ge=0)] = 0
+    n_task_train: Annotated[int, Field(ge=0)] = 0
+    batch_size: Annotated[int, Field(ge=8)] = 64
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    n_epochs: Annotated[int, Field(ge=1)] = 1
+    weight: Annotated[float, Field(ge=0)] = 1.0
+    temperature: Annotated[float, Field(gt=0)] = 0.1
+    shots: tuple[int, ...] = (16, 64, 256)
+    few_shot_epochs: Annotated[int, Field(ge=1)] = 8
+    fine_tuning_epochs: Annotated[int, Field(ge=1)] = 2
+    fine_tuned: tuple[str, ...] = ("sst-2", "sst-5", "sarcasm")
+    map_weights: tuple[float, ...] = (0.0, 1.0, 10.0)
+    map_temperatures: tuple[float, ...] = (0.05, 0.1, 0.3)
+    n_map_train: Annotated[int, Field(ge=0)] = 4000
+
+
+QUICK: Mapping[str, Any] = {
+    "seeds": [1, 2],
+    "n_train": 1500,
+    "n_dev": 400,
+    "n_test": 400,
+    "n_task_train": 1000,
+    "shots": [16, 64],
+    "few_shot_epochs": 4,
+    "fine_tuning_epochs": 1,
+    "fine_tuned": ["sst-2"],
+    "n_map_train": 500,
+}
+"""What the quick size has in the place of the full size."""
+
+
+def make_recipes(settings: RetrofitSettings) -> dict[str, RepresentationRecipe]:
+    """Return the recipe of every encoder that the suite trains, by ``NAME-SEED``, and those of the map."""
+    recipes = {}
+    for seed in settings.seeds:
+        rows: dict[str, dict[str, Any]] = {
+            "contrast": _contrast(settings, weight=0.0),
+            "retrofit": _contrast(settings),
+            "retrofit-linear": _contrast(settings, kind="linear"),
+            "retrofit-stratified": _contrast(settings, sampler="stratified"),
+            "retrofit-stratified-linear": _contrast(settings, kind="linear", sampler="stratified"),
+            "tlearn": {"classification": {"weight": 1.0}},
+            "multitask": {
+                "classification": {"weight": 1.0, "further_weight": 1.0},
+                "data": {"further_train": "sst-2:train"},
+            },
+        }
+        for name, sections in rows.items():
+            recipes[f"{name}-{seed}"] = _make_recipe(settings, f"{name}-{seed}", seed, settings.n_train, sections)
+    for weight in settings.map_weights:
+        for temperature in settings.map_temperatures:
+            name = name_map_point(weight, temperature)
+            sections = _contrast(settings, weight=weight, temperature=temperature)
+            recipes[name] = _make_recipe(settings, name, settings.seeds[0], settings.n_map_train, sections)
+    return recipes
+
+
+def name_map_point(weight: float, temperature: float) -> str:
+    """Return the name of a point of the map."""
+    return f"map-{weight:g}-{temperature:g}"
+
+
+def make_parts(
+    settings: RetrofitSettings, work: Path, *, data_root: Path | None = None, on_progress: OnProgress = stay_quiet
+) -> list[Part]:
+    """Return the parts of the suite in an order that fits.
+
+    Args:
+        settings: Its size.
+        work: Folder for encoders and vectors.
+        data_root: Where the corpora are; found by itself where None.
+        on_progress: Told of the steps of trainings.
+    """
+    recipes = make_recipes(settings)
+    shelf = Shelf(
+        work, base=settings.base, recipes=recipes, data_root=data_root, max_tokens=64, on_progress=on_progress
+    )
+    suite = _Suite(settings, shelf, data_root, on_progress)
+    parts = [suite.data_audit()]
+    for seed in settings.seeds:
+        for row in TITLES:
+            if row == PRETRAINED:
+                if seed == settings.seeds[0]:
+                    parts += suite.frozen(PRETRAINED)
+                continue
+            parts.append(suite.training(f"{row}-{seed}"))
+            parts += suite.frozen(f"{row}-{seed}")
+        for row in COMPARED:
+            parts += suite.few_shot(row, seed)
+    for seed in settings.seeds:
+        for row in COMPARED:
+            parts += suite.fine_tuned(row, seed)
+    parts += [suite.map_point(name) for name in recipes if name.startswith("map-")]
+    return parts
+
+
+class _Suite:
+    def __init__(
+        self, settings: RetrofitSettings, shelf: Shelf, data_root: Path | None, on_progress: OnProgress
+    ) -> None:
+        self._settings, self._shelf, self._data_root, self._on_progress = settings, shelf, data_root, on_progress
+
+    def training(self, name: str) -> Part:
+        """The training of one encoder."""
+        return Part(
+            name=f"train.{name}",
+            key={"recipe": dump_config(self._shelf.recipes[name])},
+            run=partial(self._train, name),
+        )
+
+    def map_point(self, name: str) -> Part:
+        """The training of one point of the map, with what it reaches on dev."""
+        return Part(name=name, key={"recipe": dump_config(self._shelf.recipes[name])}, run=partial(self._train, name))
+
+    def frozen(self, name: str) -> list[Part]:
+        """What the vectors of one encoder are worth as they are."""
+        settings = self._settings
+        after = self._after(name)
+        key = {"encoder": self._key(name), "n_test": settings.n_test, "n_train": settings.n_task_train}
+        parts = [
+            Part(name=f"emotions.{name}", key=key, run=partial(self._measure_emotions, name), after=after),
+            Part(name=f"bias.{name}", key=key, run=partial(self._audit, name), after=after),
+        ]
+        for task in (*TASKS, *DOMAINS):
+            run = partial(self._ask_neighbours, name, task)
+            parts.append(Part(name=f"neighbours.{task.name}.{name}", key=key, run=run, after=after))
+        return parts
+
+    def few_shot(self, row: str, seed: int) -> list[Part]:
+        """What an encoder learns from few examples of each class."""
+        settings, name = self._settings, self._name(row, seed)
+        parts = []
+        for task in TASKS:
+            for n_shots in settings.shots:
+                key = {
+                    "encoder": self._key(name),
+                    "shots": n_shots,
+                    "seed": seed,
+                    "n_test": settings.n_test,
+                    "n_epochs": settings.few_shot_epochs,
+                }
+                parts.append(
+                    Part(
+                        name=f"few-shot.{task.name}.{n_shots}.{row}-{seed}",
+                        key=key,
+                        run=partial(self._teach, name, task, n_shots, seed),
+                        after=self._after(name),
+                    )
+                )
+        return parts
+
+    def fine_tuned(self, row: str, seed: int) -> list[Part]:
+        """What an encoder learns from a whole task."""
+        settings, name = self._settings, self._name(row, seed)
+        key = {
+            "encoder": self._key(name),
+            "seed": seed,
+            "n_train": settings.n_task_train,
+            "n_test": settings.n_test,
+            "n_epochs": settings.fine_tuning_epochs,
+        }
+        return [
+            Part(
+                name=f"fine-tuned.{task.name}.{row}-{seed}",
+                key=key,
+                run=partial(self._teach, name, task, 0, seed),
+                after=self._after(name),
+            )
+            for task in TASKS
+            if task.name in settings.fine_tuned
+        ]
+
+    def data_audit(self) -> Part:
+        """How often words for what somebody is stand in the emotion data, and with which labels."""
+        return Part(
+            name="bias.data", key={"data": f"{EMOTIONS}:train"}, run=partial(audit_data, EMOTIONS, self._data_root)
+        )
+
+    def _name(self, row: str, seed: int) -> str:
+        return row if row == PRETRAINED else f"{row}-{seed}"
+
+    def _key(self, name: str) -> object:
+        return self._settings.base if name == PRETRAINED else dump_config(self._shelf.recipes[name])
+
+    @staticmethod
+    def _after(name: str) -> tuple[str, ...]:
+        return () if name == PRETRAINED else (f"train.{name}",)
+
+    def _train(self, name: str) -> Figures:
+        report = self._shelf.report(name)
+        return {key: report[key] for key in ("n_texts", "evaluations", "best_step", "shift_on_dev")}
+
+    def _measure_emotions(self, name: str) -> Figures:
+        test = read_single(f"{EMOTIONS}:test", self._settings.n_test, self._data_root)
+        vectors, before = self._shelf.encode(name, test.texts), self._shelf.encode(PRETRAINED, test.texts)
+        classes = get_classes(test)
+        found = retrieval(vectors, classes)
+        groups = cluster(vectors, classes)
+        shift = embedding_shift(vectors, before)
+        return {
+            "n_test": len(test),
+            **{name: asdict(getattr(groups, name)) for name in ("ami", "ari", "fms")},
+            **{name: asdict(getattr(found, name)) for name in ("mrr", "precision_at_1", "precision_at_k", "map_at_r")},
+            "shift": asdict(shift),
+        }
+
+    def _ask_neighbours(self, name: str, task: Task) -> Figures:
+        splits = self._read(task)
+        embedded = {
+            split: EmbeddedSplit(embeddings=self._shelf.encode(name, texts.texts), targets=get_classes(texts))
+            for split, texts in splits.items()
+        }
+        probe = neighbour_probe(embedded["train"], embedded["dev"], embedded["test"])
+        return {
+            "macro_f1": asdict(probe.quality.macro_f1),
+            "accuracy": asdict(probe.quality.micro_f1),
+            "k": probe.k,
+            "vote": probe.vote,
+            "n_train": len(splits["train"]),
+            "n_test": len(splits["test"]),
+        }
+
+    def _audit(self, name: str) -> Figures:
+        train = read_single(f"{EMOTIONS}:train", self._settings.n_train or 8000, self._data_root)
+        return audit_encoder(partial(self._shelf.encode, name), train, name)
+
+    def _teach(self, name: str, task: Task, n_shots: int, seed: int) -> Figures:
+        splits = self._read(task)
+        train, dev = splits["train"], splits["dev"]
+        n_epochs = self._settings.fine_tuning_epochs
+        if n_shots:
+            # With few texts to learn from there are few to choose on.
+            train = _draw(read_single(f"{task.data}:train", 0, self._data_root), n_shots, seed)
+            dev = _draw(dev, min(n_shots, 32), seed)
+            n_epochs = self._settings.few_shot_epochs
+        return fine_tune(
+            self._shelf.find(name),
+            train,
+            dev,
+            splits["test"],
+            FineTuning(n_epochs=n_epochs, batch_size=32 if not n_shots or n_shots > 64 else 16),
+            seed=seed,
+            on_progress=self._on_progress,
+        )
+
+    def _read(self, task: Task) -> Mapping[str, LabelledSplit]:
+        return read_task(task, self._settings.n_task_train, self._settings.n_test, self._data_root)
+
+
+def _draw(split: LabelledSplit, n_shots: int, seed: int) -> LabelledSplit:
+    return split.take(draw_shots(get_classes(split), n_shots, seed=seed).astype(np.intp))
+
+
+def _contrast(
+    settings: RetrofitSettings,
+    *,
+    weight: float | None = None,
+    temperature: float | None = None,
+    kind: str = "mlp",
+    sampler: str = "per-class",
+) -> dict[str, dict[str, Any]]:
+    return {
+        "contrast": {
+            "weight": 1.0,
+            "temperature": settings.temperature if temperature is None else temperature,
+            "sampler": sampler,
+            "per_class": 4,
+        },
+        "preservation": {"weight": settings.weight if weight is None else weight},
+        "projection": {"kind": kind},
+    }
+
+
+def _make_recipe(
+    settings: RetrofitSettings, name: str, seed: int, n_train: int, sections: Mapping[str, Mapping[str, Any]]
+) -> RepresentationRecipe:
+    metric = "macro_f1" if "classification" in sections else "map_at_r"
+    table: dict[str, Any] = {
+        "recipe": "representation",
+        "name": name,
+        "seed": seed,
+        "encoder": {"name": settings.base, "max_tokens": 48},
+        "optimisation": {
+            "n_epochs": settings.n_epochs,
+            "batch_size": settings.batch_size,
+            "learning_rate": settings.learning_rate,
+            "head_factor": 10.0,
+            "metric": metric,
+        },
+        **sections,
+    }
+    own = {"train": f"{EMOTIONS}:train", "dev": f"{EMOTIONS}:dev", "n_train": n_train, "n_dev": settings.n_dev}
+    table["data"] = {**own, **sections.get("data", {})}
+    return parse_config(RepresentationRecipe, table)

@@ -1,0 +1,126 @@
+"""The page of the retrofitting suite: its tables, and what of the paper's claims held."""
+
+from collections.abc import Mapping
+
+from sentire.reproduce.claims import Claim, render_claims
+from sentire.reproduce.part import Figures
+from sentire.reproduce.retrofit import COMPARED, DOMAINS, TASKS, TITLES, RetrofitSettings, name_map_point
+from sentire.reproduce.rows import Cell, find_cell, render_table
+from sentire.reproduce.shelf import PRETRAINED
+
+MAIN = "retrofit"
+
+_EMOTION_COLUMNS: Mapping[str, tuple[str, ...]] = {
+    "AMI": ("ami",),
+    "ARI": ("ari",),
+    "FMS": ("fms",),
+    "MRR": ("mrr",),
+    "P@1": ("precision_at_1",),
+    "P@10": ("precision_at_k",),
+    "MAP@R": ("map_at_r",),
+}
+
+
+def render_retrofit_page(settings: RetrofitSettings, found: Mapping[str, Figures]) -> str:
+    """Render the page in Markdown from what the parts found; parts that are missing leave gaps."""
+    seeds = settings.seeds
+
+    def column(kind: str, *path: str, by_seed: bool = False) -> dict[str, Cell | None]:
+        return {row: find_cell(found, kind, row, seeds, path, by_seed=by_seed) for row in TITLES}
+
+    emotions = {title: column("emotions", *path) for title, path in _EMOTION_COLUMNS.items()}
+    shifts = {"Δemb × 1000": {row: _scale(cell, 1000) for row, cell in column("emotions", "shift").items()}}
+    neighbours = {task.name: column(f"neighbours.{task.name}", "macro_f1") for task in (*TASKS, *DOMAINS)}
+    few = {
+        f"{task.name}, {n}": column(f"few-shot.{task.name}.{n}", "macro_f1", by_seed=True)
+        for task in TASKS
+        for n in settings.shots
+    }
+    whole = {
+        task.name: column(f"fine-tuned.{task.name}", "macro_f1", by_seed=True)
+        for task in TASKS
+        if task.name in settings.fine_tuned
+    }
+    bias = {
+        "mean shift × 1000": {row: _scale(cell, 1000) for row, cell in column("bias", "mean_absolute_shift").items()}
+    }
+    compared = {row: TITLES[row] for row in COMPARED}
+    parts = [
+        "## Emotions held out: clusters, retrieval, shift\n",
+        render_table("GoEmotions test", TITLES, {**emotions, **shifts}),
+        "\n## Other tasks and domains, by nearest neighbours\n",
+        "Macro-F1 of a vote of the nearest training texts; the number of neighbours is chosen on dev.\n",
+        render_table("frozen", TITLES, neighbours),
+        "\n## From few examples\n",
+        "Macro-F1 after fine-tuning on so many texts of each class; each seed draws others.\n",
+        render_table("few-shot", compared, few),
+        "\n## Fine-tuned on all of it\n",
+        render_table("fine-tuned", compared, whole),
+        "\n## Over λ and τ\n",
+        f"On dev, trained on {settings.n_map_train:,} texts, one seed: P@1 / MAP@R / Δemb × 1000.\n",
+        _render_map(settings, found),
+        "\n## Bias\n",
+        "How far a word for what somebody is moves the probabilities of a linear classifier on the frozen vectors.\n",
+        render_table("identity terms", TITLES, bias),
+        "\n## What of the claims held\n",
+        render_claims(_make_claims(settings, emotions, shifts, few, whole)),
+    ]
+    return "\n".join(parts) + "\n"
+
+
+def _make_claims(
+    settings: RetrofitSettings,
+    emotions: Mapping[str, Mapping[str, Cell | None]],
+    shifts: Mapping[str, Mapping[str, Cell | None]],
+    few: Mapping[str, Mapping[str, Cell | None]],
+    whole: Mapping[str, Mapping[str, Cell | None]],
+) -> list[Claim]:
+    claims = [
+        Claim.of_ratio(
+            f"{name}: retrofitted at least 1.3 times the pre-trained encoder's",
+            emotions[name][MAIN],
+            emotions[name][PRETRAINED],
+            1.3,
+        )
+        for name in ("P@1", "MAP@R")
+    ]
+    shift = shifts["Δemb × 1000"]
+    claims.append(Claim.of_order("the vectors move less than by transfer learning", shift[MAIN], shift["tlearn"]))
+    claims.append(Claim.of_order("preservation makes them move less", shift[MAIN], shift["contrast"]))
+    fewest = min(settings.shots)
+    for name in ("sst-2", "sst-5"):
+        cells = few[f"{name}, {fewest}"]
+        claims.append(
+            Claim.of_interval(
+                f"{name}: better than the pre-trained encoder from {fewest} examples of each class",
+                cells[MAIN],
+                cells[PRETRAINED],
+            )
+        )
+    for name, cells in whole.items():
+        claims.append(Claim.of_interval(f"{name}: better when fine-tuned on all of it", cells[MAIN], cells[PRETRAINED]))
+    return claims
+
+
+def _render_map(settings: RetrofitSettings, found: Mapping[str, Figures]) -> str:
+    lines = [
+        f"| λ \\ τ | {' | '.join(f'{one:g}' for one in settings.map_temperatures)} |",
+        f"|---|{'---|' * len(settings.map_temperatures)}",
+    ]
+    for weight in settings.map_weights:
+        cells = []
+        for temperature in settings.map_temperatures:
+            figures = found.get(name_map_point(weight, temperature))
+            if figures is None:
+                cells.append("–")
+                continue
+            best = next(row for row in figures["evaluations"] if row["step"] == figures["best_step"])
+            cells.append(f"{best['p_at_1']:.3f} / {best['map_at_r']:.3f} / {1000 * figures['shift_on_dev']:.2f}")
+        lines.append(f"| {weight:g} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _scale(cell: Cell | None, factor: float) -> Cell | None:
+    if cell is None:
+        return None
+    return Cell(mean=factor * cell.mean, low=factor * cell.low, high=factor * cell.high, n_seeds=cell.n_seeds)

@@ -1,0 +1,66 @@
+"""Do the parts of a suite in an order that fits, each once, however often it is stopped or started beside itself.
+
+A part that is done is a file, and is never done again. Two processes on the same folders share the work: each part is
+held by a lock while it is done, and a process that finds a part held goes on with another.
+"""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from sentire.core.errors import HeldError
+from sentire.core.progress import OnProgress, stay_quiet
+from sentire.reproduce.part import Figures, Part, read_part, write_part
+from sentire.storage.atomic import make_directory
+from sentire.storage.locks import hold_lock
+
+_WAIT_SECONDS = 5.0
+
+
+def run_parts(
+    parts: Sequence[Part], results: Path, locks: Path, *, on_progress: OnProgress = stay_quiet
+) -> dict[str, Figures]:
+    """Do what is not done yet, and return what all parts found.
+
+    Args:
+        parts: Each after those that it needs.
+        results: Folder of the small files.
+        locks: Folder of the locks; the same for all processes of one machine.
+        on_progress: Told before each part.
+
+    Raises:
+        ArtifactError: A file is damaged or of other settings.
+        SentireError: What a part raises; the parts before it stay done.
+    """
+    make_directory(results)
+    found: dict[str, Figures] = {}
+    while len(found) < len(parts):
+        n_before = len(found)
+        for part in parts:
+            if part.name in found or not all(name in found for name in part.after):
+                continue
+            figures = read_part(results, part)
+            if figures is None:
+                on_progress(len(found), len(parts), part.name)
+                figures = _try(part, results, locks)
+            if figures is not None:
+                found[part.name] = figures
+        if len(found) == n_before:  # all that could be done is being done by others
+            on_progress(len(found), len(parts), "waiting for another process")
+            time.sleep(_WAIT_SECONDS)
+    on_progress(len(parts), len(parts), "done")
+    return found
+
+
+def _try(part: Part, results: Path, locks: Path) -> Figures | None:
+    """Do a part unless another process does; None then."""
+    try:
+        with hold_lock(make_directory(locks / part.name), holder="process of this suite"):
+            figures = read_part(results, part)  # it may have been done while we came here
+            if figures is None:
+                started = time.perf_counter()
+                figures = part.run()
+                write_part(results, part, figures, seconds=time.perf_counter() - started)
+    except HeldError:
+        return None
+    return figures

@@ -1,0 +1,115 @@
+"""Encoders and vectors that the parts of a suite share: made once, found again, made anew where they are gone."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from sentire.core.config import fingerprint
+from sentire.core.errors import ArtifactError
+from sentire.core.progress import OnProgress, stay_quiet
+from sentire.representations.load import load_encoder
+from sentire.representations.sentence_encoder import SentenceEncoder
+from sentire.storage.atomic import make_directory, open_atomic, write_json
+from sentire.training.representation import REPORT_NAME, train_representation
+from sentire.training.representation_recipe import RepresentationRecipe
+
+PRETRAINED = "pretrained"
+
+_READY_NAME = "suite.json"
+
+
+class Shelf:
+    """Where the encoders of a suite are.
+
+    Args:
+        folder: For what is large and can be made again.
+        base: Name of the pre-trained encoder.
+        recipes: Of the encoders that are trained from it, by their names.
+        data_root: Where the corpora are; found by itself where None.
+        max_tokens: Of a text that is embedded.
+        on_progress: Told of the trainings' steps.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        base: str,
+        recipes: Mapping[str, RepresentationRecipe],
+        data_root: Path | None = None,
+        max_tokens: int,
+        on_progress: OnProgress = stay_quiet,
+    ) -> None:
+        self.folder, self.base, self.recipes = folder, base, recipes
+        self.data_root = data_root
+        self._max_tokens = max_tokens
+        self._on_progress = on_progress
+        self._open: tuple[str, SentenceEncoder] | None = None
+
+    def find(self, name: str) -> str:
+        """Return the name by which ``find_encoder`` knows an encoder, after making sure that it is there."""
+        if name == PRETRAINED:
+            return self.base
+        folder, recipe = self.folder / "encoders" / name, self.recipes[name]
+        if not _is_ready(folder, recipe):
+            train_representation(
+                recipe,
+                folder,
+                data_root=self.data_root,
+                fixed_vectors=self._remember,
+                on_progress=self._on_progress,
+            )
+            write_json(folder / _READY_NAME, {"recipe": fingerprint(recipe)})
+            self._forget_checkpoints(folder)
+        return str(folder)
+
+    def report(self, name: str) -> dict[str, object]:
+        """Return the report of the training of an encoder."""
+        content: dict[str, object] = orjson.loads((Path(self.find(name)) / REPORT_NAME).read_bytes())
+        return content
+
+    def encode(self, name: str, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return the vectors of texts by an encoder, shape (N, D), from the shelf where they are on it."""
+        return self._remember(self._load(name), list(texts))
+
+    def _load(self, name: str) -> SentenceEncoder:
+        if self._open is None or self._open[0] != name:
+            encoder = load_encoder(self.find(name), pooling="mean", max_tokens=self._max_tokens)
+            encoder.is_normalised = False  # a shift is measured between vectors as they are
+            self._open = (name, encoder)
+        return self._open[1]
+
+    def _remember(self, encoder: SentenceEncoder, texts: list[str]) -> NDArray[np.float32]:
+        mark = hashlib.sha256(orjson.dumps([encoder.fingerprint, texts])).hexdigest()[:24]
+        path = make_directory(self.folder / "vectors") / f"{mark}.npy"
+        if path.exists():
+            try:
+                vectors: NDArray[np.float32] = np.load(path, allow_pickle=False)
+            except (ValueError, OSError) as error:
+                raise ArtifactError(
+                    expected="vectors that can be read", got=str(error), where=str(path), hint="delete the file"
+                ) from error
+            if vectors.shape[0] == len(texts):
+                return vectors
+        vectors = encoder.encode(texts)
+        with open_atomic(path) as file:
+            np.save(file, vectors, allow_pickle=False)
+        return vectors
+
+    @staticmethod
+    def _forget_checkpoints(folder: Path) -> None:
+        # Four times the size of the encoder, and of no use any more.
+        for path in (folder / "checkpoints").glob("*.safetensors"):
+            path.unlink()
+
+
+def _is_ready(folder: Path, recipe: RepresentationRecipe) -> bool:
+    try:
+        content = orjson.loads((folder / _READY_NAME).read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return False
+    return bool(content == {"recipe": fingerprint(recipe)})

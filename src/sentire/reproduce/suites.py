@@ -1,0 +1,149 @@
+"""The suites by name: their settings, parts, page and pictures."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from sentire.core.config import dump_config, parse_config
+from sentire.core.errors import UnknownNameError
+from sentire.core.progress import OnProgress, stay_quiet
+from sentire.reproduce import carl, retrofit
+from sentire.reproduce.carl_page import render_carl_page
+from sentire.reproduce.part import Figures, Part, read_part
+from sentire.reproduce.retrofit_page import render_retrofit_page
+from sentire.reproduce.run_parts import run_parts
+from sentire.storage.atomic import make_directory, write_bytes
+
+PAGE_NAME = "README.md"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """The experiments of one paper.
+
+    Attributes:
+        title: Of its page.
+        settings: Class of its settings.
+        quick: What the quick size has in the place of the full one.
+        make_parts: Of settings, work folder, data root and progress.
+        render_page: Of settings and what the parts found.
+    """
+
+    title: str
+    settings: type[Any]
+    quick: Mapping[str, Any]
+    make_parts: Callable[..., list[Part]]
+    render_page: Callable[[Any, Mapping[str, Figures]], str]
+
+
+SUITES: Mapping[str, Suite] = MappingProxyType(
+    {
+        "retrofit": Suite(
+            title="Retrofitting with supervised contrastive learning (Shah, Reddy and Bhattacharyya 2023)",
+            settings=retrofit.RetrofitSettings,
+            quick=retrofit.QUICK,
+            make_parts=retrofit.make_parts,
+            render_page=render_retrofit_page,
+        ),
+        "carl": Suite(
+            title="CARL: continuous affect labels (Son, Saurez and Har 2025)",
+            settings=carl.CarlSettings,
+            quick=carl.QUICK,
+            make_parts=carl.make_parts,
+            render_page=render_carl_page,
+        ),
+    }
+)
+"""Suites by the names of their papers' methods."""
+
+
+def get_suite(name: str) -> Suite:
+    """Return a suite.
+
+    Raises:
+        UnknownNameError: There is none of this name.
+    """
+    if name not in SUITES:
+        raise UnknownNameError.among("suite", name, SUITES)
+    return SUITES[name]
+
+
+def make_settings(suite: Suite, *, is_quick: bool, overrides: Mapping[str, Any]) -> Any:
+    """Return the settings of a size, with those of the user in their place.
+
+    Raises:
+        ConfigError: A key is unknown, or a value has the wrong type or range.
+    """
+    return parse_config(suite.settings, {**(suite.quick if is_quick else {}), **overrides}, where="--set")
+
+
+def run_suite(
+    name: str,
+    settings: Any,
+    results: Path,
+    work: Path,
+    *,
+    data_root: Path | None = None,
+    on_progress: OnProgress = stay_quiet,
+    on_step: OnProgress = stay_quiet,
+) -> str:
+    """Do what is not done yet, write the page, and return it.
+
+    Args:
+        name: Of the suite.
+        settings: From ``make_settings``.
+        results: Folder of the small files of finished parts, and of the page.
+        work: Folder of encoders and vectors, which can be made again.
+        data_root: Where the corpora are; found by itself where None.
+        on_progress: Told before each part.
+        on_step: Told of the steps of trainings.
+
+    Raises:
+        UnknownNameError: No such suite.
+        ArtifactError: A file of the results is damaged or of other settings.
+        SentireError: What a part raises; the parts before it stay done.
+    """
+    suite = get_suite(name)
+    parts = suite.make_parts(settings, make_directory(work), data_root=data_root, on_progress=on_step)
+    found = run_parts(parts, results, work / "locks", on_progress=on_progress)
+    return write_page(name, settings, results, found, n_parts=len(parts))
+
+
+def render_finished(name: str, settings: Any, results: Path) -> str:
+    """Write the page of the parts that are done, and return it; nothing is run.
+
+    Raises:
+        UnknownNameError: No such suite.
+        ArtifactError: A file of the results is damaged or of other settings.
+    """
+    parts = get_suite(name).make_parts(settings, results)
+    return write_page(name, settings, results, read_parts(parts, results), n_parts=len(parts))
+
+
+def read_parts(parts: Sequence[Part], results: Path) -> dict[str, Figures]:
+    """Return what the finished parts found, by name."""
+    found = {part.name: read_part(results, part) for part in parts}
+    return {name: figures for name, figures in found.items() if figures is not None}
+
+
+def write_page(name: str, settings: Any, results: Path, found: Mapping[str, Figures], *, n_parts: int) -> str:
+    """Write the page beside the results, and return it."""
+    suite = get_suite(name)
+    size = ", ".join(f"{key} {value}" for key, value in dump_config(settings).items())
+    state = "all of its" if len(found) == n_parts else f"{len(found)} of its {n_parts}"
+    intro = (
+        f"Made by `sentire reproduce {name}` from {state} parts. Means over seeds with the 95 % t-interval of the mean; of "
+        "one run, the bootstrap interval over texts.\n"
+    )
+    page = "\n".join(
+        [
+            f"# {suite.title}\n",
+            intro,
+            f"Settings: {size}.\n",
+            suite.render_page(settings, found),
+        ]
+    )
+    write_bytes(results / PAGE_NAME, page.encode())
+    return page

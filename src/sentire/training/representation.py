@@ -1,0 +1,257 @@
+"""Train an encoder's representation by its recipe: from corpora and a pre-trained encoder to one that others load."""
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from sentire._version import __version__
+from sentire.core.config import dump_config, fingerprint
+from sentire.core.errors import ConfigError, MissingExtraError
+from sentire.core.label_maps import load_label_map
+from sentire.core.progress import OnProgress, stay_quiet
+from sentire.encoders.load import build_encoder
+from sentire.encoders.sources import EncoderFiles, find_encoder
+from sentire.encoders.token_batches import TokenAssembler
+from sentire.encoders.tokenizer import load_tokenizer
+from sentire.metrics.geometry import shift_per_text
+from sentire.representations.save import save_encoder
+from sentire.representations.sentence_encoder import SentenceEncoder
+from sentire.runtime.model_folder import CHECKPOINTS_NAME
+from sentire.storage.atomic import make_directory, write_json
+from sentire.storage.locks import hold_lock
+from sentire.training.loop import fit_network
+from sentire.training.processes import make_accelerator
+from sentire.training.representation_card import render_representation_card
+from sentire.training.representation_dev import RepresentationDev, encode_finite
+from sentire.training.representation_material import (
+    NO_CLASS,
+    RepresentationMaterial,
+    RepresentationSources,
+    find_single_labels,
+    make_representation_material,
+    read_representation_sources,
+)
+from sentire.training.representation_network import RepresentationNetwork
+from sentire.training.representation_objective import RepresentationObjective
+from sentire.training.representation_recipe import (
+    RepresentationRecipe,
+    check_representation_recipe,
+    has_momentum,
+)
+
+try:
+    import torch
+except ImportError as error:
+    raise MissingExtraError(extra="train", needed_for="training an encoder") from error
+
+REPORT_NAME = "training.json"
+
+FixedVectors = Callable[[SentenceEncoder, list[str]], NDArray[np.float32]]
+"""Gives the vectors of texts by the encoder as it is, shape (N, D): computed, or from a memory that runs share."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinishedRepresentation:
+    """An encoder that was trained and saved.
+
+    Attributes:
+        folder: Where it is: for ``load_encoder``, transformers and sentence-transformers.
+        encoder: The encoder itself.
+        report: What was measured on dev, as plain data.
+    """
+
+    folder: Path
+    encoder: SentenceEncoder
+    report: dict[str, Any]
+
+
+def train_representation(
+    recipe: RepresentationRecipe,
+    output: Path,
+    *,
+    data_root: Path | None = None,
+    fixed_vectors: FixedVectors | None = None,
+    on_progress: OnProgress = stay_quiet,
+) -> FinishedRepresentation:
+    """Train and save an encoder; a run that was stopped goes on where it was.
+
+    Projection, heads, target encoder and queue are thrown away in the end: what is saved is the encoder alone. The best
+    weights are chosen on dev; the test split is not read.
+
+    Args:
+        recipe: The whole experiment.
+        output: Folder of the encoder; gets it, ``training.json`` and, in ``checkpoints``, the state of the run.
+        data_root: Where the corpora are; found by itself where None.
+        fixed_vectors: A memory for the vectors of the encoder as it was, which several runs may share.
+        on_progress: Told what is going on.
+
+    Raises:
+        ConfigError, DataError, UnknownNameError, ArtifactError, OutputError, TrainingError: As their messages say.
+    """
+    check_representation_recipe(recipe)
+    started = time.perf_counter()
+    on_progress(0, None, "reading")
+    sources = read_representation_sources(recipe, data_root)
+    section = recipe.encoder
+    files = find_encoder(section.name, revision=section.revision, weights_sha256=section.weights_sha256)
+    encoder, shape = build_encoder(files, seed=recipe.seed)
+    if section.max_tokens > shape.n_positions:
+        raise ConfigError(
+            expected=f"at most {shape.n_positions} tokens, which the encoder has positions for",
+            got=str(section.max_tokens),
+            where=f"encoder.max_tokens of {recipe.name}",
+        )
+    tokenizer = load_tokenizer(files.tokenizer, vocab_size=shape.vocab_size)
+    special_ids = set(tokenizer.encode("", "").ids) | {shape.padding_id}
+    assembler = TokenAssembler(
+        tokenizer,
+        max_tokens=section.max_tokens,
+        max_context_tokens=section.max_tokens,
+        pooling=section.pooling,
+        padding_id=shape.padding_id,
+    )
+    torch.manual_seed(recipe.seed)
+    network = _make_network(recipe, sources, encoder, shape.hidden_size)
+    material = make_representation_material(sources, assembler)
+    if has_momentum(recipe) and recipe.momentum.queue_size > len(material):
+        raise ConfigError(
+            expected=f"a queue of at most {len(material)} keys, one a text",
+            got=str(recipe.momentum.queue_size),
+            where=f"momentum.queue_size of {recipe.name}",
+            hint="a larger one would hold several keys of one text, each of another age",
+        )
+    dev = _make_dev(sources)
+    checkpoints = make_directory(output / CHECKPOINTS_NAME)
+    with hold_lock(checkpoints, holder="training"):
+        network.to(make_accelerator().device)
+        made = SentenceEncoder(
+            network.encoder,
+            tokenizer,
+            shape,
+            name=recipe.name,
+            pooling=section.pooling,
+            max_tokens=section.max_tokens,
+        )
+        watched = dev.texts or dev.rated_texts
+        before = encode_finite(made, watched)
+        fixed = None
+        if recipe.preservation.weight:
+            on_progress(0, None, "embedding the texts with the encoder as it is")
+            fixed = (fixed_vectors or _encode_now)(made, sources.texts)
+        objective = RepresentationObjective(
+            network,
+            assembler,
+            material,
+            fixed=fixed,
+            groups=_find_groups(recipe, sources),
+            encoder=made,
+            dev=dev,
+            special_ids=sorted(special_ids),
+            recipe=recipe,
+        )
+        trained = fit_network(
+            objective,
+            recipe.optimisation,
+            checkpoints,
+            seed=recipe.seed,
+            name=recipe.name,
+            fingerprint=_fingerprint_run(recipe, files, material, dev),
+            on_progress=on_progress,
+        )
+        network.load_state_dict(trained.weights)
+        report = {
+            "recipe": dump_config(recipe),
+            "n_texts": _count_texts(sources),
+            "evaluations": trained.progress.evaluations,
+            "best_step": trained.progress.best_step,
+            "shift_on_dev": float(shift_per_text(encode_finite(made, watched), before).mean()),
+            "sentire_version": __version__,
+        }
+        network.to("cpu").eval()
+        # A new one, since the fingerprint of the other is that of the weights before.
+        made = SentenceEncoder(
+            network.encoder, tokenizer, shape, name=recipe.name, pooling=section.pooling, max_tokens=section.max_tokens
+        )
+        save_encoder(output, made, card=render_representation_card(recipe, files, sources, report))
+        write_json(output / REPORT_NAME, {**report, "seconds_since_start": round(time.perf_counter() - started, 1)})
+    return FinishedRepresentation(folder=output, encoder=made, report=report)
+
+
+def _make_network(
+    recipe: RepresentationRecipe, sources: RepresentationSources, encoder: torch.nn.Module, hidden_size: int
+) -> RepresentationNetwork:
+    n_labels = 0 if sources.space is None else len(sources.space)
+    return RepresentationNetwork(
+        encoder,
+        hidden_size=hidden_size,
+        projection=recipe.projection,
+        n_labels=n_labels if recipe.classification.weight else 0,
+        n_further_labels=0 if sources.further is None else len(sources.further.space),
+        has_affect_head=recipe.affect_head.weight > 0,
+        has_token_head=recipe.token_detection.weight > 0,
+        has_target=has_momentum(recipe),
+        queue_size=recipe.momentum.queue_size,
+        n_queue_labels=n_labels if recipe.momentum.targets == "labels" else 2,
+        inner_dropout=recipe.encoder.inner_dropout,
+    )
+
+
+def _make_dev(sources: RepresentationSources) -> RepresentationDev:
+    texts: list[str] = []
+    classes = np.zeros(0, np.int64)
+    if sources.dev is not None:
+        single = find_single_labels(sources.dev.targets)
+        rows = np.flatnonzero(single != NO_CLASS)
+        texts, classes = [sources.dev.texts[row] for row in rows], single[rows]
+    rated = sources.dev_rated
+    return RepresentationDev(
+        texts=texts,
+        classes=classes,
+        rated_texts=[] if rated is None else rated.texts,
+        affect=np.zeros((0, 2), np.float32) if rated is None else rated.ratings[:, :2],
+    )
+
+
+def _encode_now(encoder: SentenceEncoder, texts: list[str]) -> NDArray[np.float32]:
+    return encoder.encode(texts)
+
+
+def _find_groups(recipe: RepresentationRecipe, sources: RepresentationSources) -> NDArray[np.int64] | None:
+    """Return the Ekman group of each label, -1 for none."""
+    if recipe.contrast.positives != "ekman" or sources.space is None:
+        return None
+    label_map = load_label_map(sources.space.name, "ekman")
+    groups = np.full(len(sources.space), -1, np.int64)
+    for number, labels in enumerate(label_map.groups.values()):
+        for label in labels:
+            groups[sources.space.index(label)] = number
+    return groups
+
+
+def _count_texts(sources: RepresentationSources) -> dict[str, int]:
+    counts = {split.name: len(split) for split in (sources.labelled, sources.further) if split is not None}
+    return counts | {f"{one.name}, affect by {one.origin}": len(one.texts) for one in sources.rated}
+
+
+def _fingerprint_run(
+    recipe: RepresentationRecipe, files: EncoderFiles, material: RepresentationMaterial, dev: RepresentationDev
+) -> str:
+    what = [__version__, fingerprint(recipe), files.weights_sha256, material.tokens, dev.texts, dev.rated_texts]
+    digest = hashlib.sha256(orjson.dumps(what))
+    for array in (
+        material.classes,
+        material.targets,
+        material.further_classes,
+        material.affect,
+        dev.classes,
+        dev.affect,
+    ):
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,114 @@
+"""What the vectors of texts are worth on dev, now and then during their training."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentire.core.errors import MissingExtraError, TrainingError
+from sentire.metrics.classification import macro_f1
+from sentire.metrics.regression import pearson_r
+from sentire.metrics.retrieval import measure_queries
+from sentire.representations.sentence_encoder import SentenceEncoder
+
+try:
+    import torch
+    from torch import nn
+except ImportError as error:
+    raise MissingExtraError(extra="train", needed_for="training an encoder") from error
+
+N_NEIGHBOURS = 20
+"""Of ``neighbour_affect``."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RepresentationDev:
+    """What is measured on; either part may be empty.
+
+    Attributes:
+        texts: With one label each.
+        classes: Their labels, shape (N,).
+        rated_texts: With ratings.
+        affect: Their valence and arousal, shape (M, 2).
+    """
+
+    texts: list[str]
+    classes: NDArray[np.int64]
+    rated_texts: list[str]
+    affect: NDArray[np.float32]
+
+
+def measure_representation(
+    encoder: SentenceEncoder, label_head: nn.Module | None, dev: RepresentationDev
+) -> dict[str, float]:
+    """Measure retrieval by label, the classification head where there is one, and affect by the nearest texts.
+
+    Args:
+        encoder: Around the network that is trained.
+        label_head: Gives logits of shape (N, C) from its vectors, or None.
+        dev: What is measured on.
+
+    Returns:
+        ``map_at_r``, ``p_at_1`` and ``mrr`` where there are labelled texts, ``macro_f1`` with a head, and
+        ``neighbour_affect`` where there are rated ones.
+
+    Raises:
+        TrainingError: A vector is not finite.
+    """
+    measured: dict[str, float] = {}
+    if dev.texts:
+        vectors = encode_finite(encoder, dev.texts)
+        found = measure_queries(vectors, dev.classes)
+        measured = {
+            "map_at_r": float(found.average_precision_at_r.mean()),
+            "p_at_1": float(found.precision_at_1.mean()),
+            "mrr": float(found.reciprocal_rank.mean()),
+        }
+        if label_head is not None:
+            measured["macro_f1"] = _measure_head(label_head, vectors, dev.classes)
+    if dev.rated_texts:
+        vectors = encode_finite(encoder, dev.rated_texts)
+        measured["neighbour_affect"] = correlate_with_neighbours(vectors, dev.affect)
+    return measured
+
+
+def encode_finite(encoder: SentenceEncoder, texts: list[str]) -> NDArray[np.float32]:
+    """Return the vectors of N texts, shape (N, D).
+
+    Raises:
+        TrainingError: A vector is not finite.
+    """
+    vectors = encoder.encode(texts)
+    if not np.isfinite(vectors).all():
+        raise TrainingError(
+            expected="finite vectors",
+            got="NaN or infinity",
+            hint="what was written before stays; lower the learning rate",
+        )
+    return vectors
+
+
+def correlate_with_neighbours(vectors: NDArray[np.float32], affect: NDArray[np.float32]) -> float:
+    """Return the mean correlation of valence and arousal with the means of the nearest other texts, by cosine.
+
+    Args:
+        vectors: Shape (N, D), none of them 0; N above ``N_NEIGHBOURS``.
+        affect: Shape (N, 2).
+
+    Returns:
+        From -1 to 1; NaN where all texts have the same neighbours' means.
+    """
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    similarity = unit @ unit.T
+    np.fill_diagonal(similarity, -np.inf)
+    n_nearest = min(N_NEIGHBOURS, len(vectors) - 1)
+    nearest = np.argpartition(-similarity, n_nearest - 1, axis=1)[:, :n_nearest]
+    return float(pearson_r(affect[nearest].mean(axis=1), affect).mean())
+
+
+@torch.no_grad()
+def _measure_head(head: nn.Module, vectors: NDArray[np.float32], classes: NDArray[np.int64]) -> float:
+    device = next(head.parameters()).device
+    logits = head(torch.from_numpy(vectors).to(device)).cpu().numpy()
+    every = np.arange(logits.shape[1])
+    return macro_f1(classes[:, None] == every, logits.argmax(axis=1)[:, None] == every)

@@ -1,0 +1,321 @@
+"""What a representation's recipe minimises: the weighted sum of its terms, over one batch at a time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentire.core.errors import MissingExtraError, UsageError
+from sentire.encoders.embed import embed_batch, run_encoder
+from sentire.encoders.token_batches import TokenAssembler, TokenBatch
+from sentire.losses.bce import bce_loss
+from sentire.losses.space_preservation import preservation_loss
+from sentire.losses.supervised_contrastive import supcon_loss
+from sentire.losses.token_detection import (
+    choose_perturbed,
+    measure_saliency,
+    perturb_chosen,
+    token_detection_loss,
+)
+from sentire.losses.weighted_contrastive import affect_weights, weighted_contrastive_loss
+from sentire.pairing.positives import jaccard_at_least, near_affect, same_group, same_label, share_any
+from sentire.pairing.samplers import per_class_batches, plain_batches, stratified_batches
+from sentire.representations.sentence_encoder import SentenceEncoder
+from sentire.training.gradient_cache import backward_through_cache
+from sentire.training.objective import Step
+from sentire.training.representation_dev import RepresentationDev, measure_representation
+from sentire.training.representation_material import RepresentationMaterial
+from sentire.training.representation_network import RepresentationNetwork
+from sentire.training.representation_recipe import RepresentationRecipe
+
+try:
+    import torch
+    from torch import Tensor
+    from torch.nn.functional import cross_entropy
+except ImportError as error:
+    raise MissingExtraError(extra="train", needed_for="training an encoder") from error
+
+
+@dataclass(kw_only=True)
+class AnchorCount:
+    """How many texts had nobody to come near to, since the last look.
+
+    Attributes:
+        n_anchors: Texts that a contrastive term was asked about.
+        n_alone: Those of them without a positive in their batch, which were left out.
+    """
+
+    n_anchors: int = 0
+    n_alone: int = 0
+
+
+class RepresentationObjective:
+    """The terms of a representation's recipe.
+
+    Args:
+        network: With pre-trained weights and new heads.
+        assembler: Makes batches of token numbers.
+        material: What is learned.
+        fixed: The encoder's vectors of all texts before training, shape (N, D); None without preservation.
+        groups: The Ekman group of each label, shape (C,), -1 for none; needed for ``positives = "ekman"``.
+        encoder: The network's encoder as it gives vectors.
+        dev: Where the best weights are chosen.
+        special_ids: Token numbers that are never perturbed.
+        recipe: All settings.
+    """
+
+    def __init__(
+        self,
+        network: RepresentationNetwork,
+        assembler: TokenAssembler,
+        material: RepresentationMaterial,
+        *,
+        fixed: NDArray[np.float32] | None,
+        groups: NDArray[np.int64] | None,
+        encoder: SentenceEncoder,
+        dev: RepresentationDev,
+        special_ids: Sequence[int],
+        recipe: RepresentationRecipe,
+    ) -> None:
+        self.network = network
+        self._assembler, self._material, self._fixed, self._groups = assembler, material, fixed, groups
+        self._encoder, self._dev, self._recipe = encoder, dev, recipe
+        self._special_ids = torch.tensor(sorted(special_ids))
+        self._lengths = np.array([assembler.count(tokens, ()) for tokens in material.tokens])
+        self._new_keys: tuple[Tensor, Tensor] | None = None
+        self.count = AnchorCount()
+        self.steps_per_epoch = len(self.open_epoch(0))
+
+    def open_epoch(self, epoch: int) -> Sequence[NDArray[np.int64]]:
+        """Return the batches of an epoch, made as the sampler says."""
+        contrast, material, seed = self._recipe.contrast, self._material, self._recipe.seed
+        size = self._recipe.optimisation.batch_size
+        if contrast.weight and contrast.sampler == "per-class":
+            return per_class_batches(
+                material.classes, batch_size=size, per_class=contrast.per_class, seed=seed, epoch=epoch
+            )
+        if contrast.weight and contrast.sampler == "stratified":
+            return stratified_batches(material.classes, batch_size=size, seed=seed, epoch=epoch)
+        return plain_batches(len(material), batch_size=size, seed=seed, epoch=epoch)
+
+    def add_gradients(self, step: Step) -> Tensor:
+        """Go through the batch in parts of alike lengths; the loss is that of the whole."""
+        if step.accelerator.num_processes > 1:
+            raise UsageError(
+                expected="one process, since a contrast needs the whole batch",
+                got=str(step.accelerator.num_processes),
+                hint="larger batches fit into one device with optimisation.is_cached = true",
+            )
+        rows = step.rows[np.argsort(self._lengths[step.rows], kind="stable")]
+        size = self._recipe.optimisation.texts_per_part
+        parts = [self._assemble(rows[start : start + size], step.device) for start in range(0, len(rows), size)]
+        with torch.autocast(step.device.type, torch.bfloat16, enabled=step.is_half):
+            keys = self._make_keys(parts)
+        if self._recipe.token_detection.weight:
+            return self._add_with_detection(step, rows, parts, keys)
+
+        def encode(part: TokenBatch) -> Tensor:
+            with torch.autocast(step.device.type, torch.bfloat16, enabled=step.is_half):
+                return self.network(part).float()  # type: ignore[no-any-return]
+
+        def measure(vectors: Tensor) -> Tensor:
+            return self._measure_loss(vectors, rows, keys)
+
+        if self._recipe.optimisation.is_cached:
+            return backward_through_cache(encode, parts, measure)
+        loss = measure(torch.cat([encode(part) for part in parts]))
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach()
+
+    def finish_step(self) -> None:
+        """Let the target encoder follow, and its queue take the keys of the batch."""
+        self.network.update_target(self._recipe.momentum.momentum)
+        if self.network.queue is not None and self._new_keys is not None:
+            keys, labels = self._new_keys
+            n_places = len(self.network.queue.keys)
+            self.network.queue.push(keys[-n_places:], labels[-n_places:])
+        self._new_keys = None
+
+    def measure(self, device: torch.device) -> dict[str, float]:  # noqa: ARG002  the encoder knows where it is
+        """Measure the vectors of dev; see ``measure_representation``."""
+        measured = measure_representation(self._encoder, self.network.label_head, self._dev)
+        if self.count.n_anchors:
+            measured["share_without_positive"] = self.count.n_alone / self.count.n_anchors
+        self.count = AnchorCount()
+        return measured
+
+    def _assemble(self, rows: NDArray[np.int64], device: torch.device) -> TokenBatch:
+        tokens = [self._material.tokens[row] for row in rows]
+        return self._assembler.assemble(tokens, [()] * len(tokens)).to(device)
+
+    def _make_keys(self, parts: Sequence[TokenBatch]) -> Tensor | None:
+        """Return the target encoder's vectors of the batch, without dropout, shape (B, P)."""
+        target = self.network.target
+        if target is None:
+            return None
+        target.eval()
+        keys: Tensor = torch.cat([target(part) for part in parts])
+        return keys
+
+    def _measure_loss(self, vectors: Tensor, rows: NDArray[np.int64], keys: Tensor | None) -> Tensor:
+        """Return the weighted sum of all terms but token detection, for the pooled vectors of a batch."""
+        recipe = self._recipe
+        terms = [
+            (recipe.contrast.weight, self._contrast),
+            (recipe.preservation.weight, self._preserve),
+            (recipe.classification.weight, self._classify),
+            (recipe.classification.further_weight, self._classify_further),
+            (recipe.affect_head.weight, self._rate),
+        ]
+        loss = 0.0 * vectors.sum()  # a batch in which no term finds a text still has a gradient, which is nothing
+        for weight, term in terms:
+            if weight:
+                loss = loss + weight * term(vectors, rows)
+        if recipe.momentum.weight and keys is not None:
+            loss = loss + recipe.momentum.weight * self._contrast_with_keys(vectors, rows, keys)
+        return loss
+
+    def _contrast(self, vectors: Tensor, rows: NDArray[np.int64]) -> Tensor:
+        section, material = self._recipe.contrast, self._material
+        is_asked = material.has_affect[rows] if section.positives == "affect" else material.has_labels[rows]
+        places = np.flatnonzero(is_asked)
+        if len(places) < 2:
+            self._count(len(places), 0)
+            return 0.0 * vectors.sum()
+        asked = rows[places]
+        if section.positives == "same-label":
+            positives = same_label(material.classes[asked])
+        elif section.positives == "share-any":
+            positives = share_any(material.targets[asked] > 0)
+        elif section.positives == "jaccard":
+            positives = jaccard_at_least(material.targets[asked] > 0, section.least_jaccard)
+        elif section.positives == "ekman" and self._groups is not None:
+            positives = same_group(material.targets[asked] > 0, self._groups)
+        else:
+            positives = near_affect(material.affect[asked], section.affect_radius)
+        projected = self.network.project(vectors[torch.from_numpy(places)])
+        values = supcon_loss(projected, torch.from_numpy(positives).to(vectors.device), temperature=section.temperature)
+        self._count(len(places), len(values))
+        return values.mean() if len(values) else 0.0 * vectors.sum()
+
+    def _preserve(self, vectors: Tensor, rows: NDArray[np.int64]) -> Tensor:
+        assert self._fixed is not None  # noqa: S101  the caller makes them where the weight is not 0
+        return preservation_loss(vectors, torch.from_numpy(self._fixed[rows]).to(vectors.device)).mean()
+
+    def _classify(self, vectors: Tensor, rows: NDArray[np.int64]) -> Tensor:
+        head, material = self.network.label_head, self._material
+        places = np.flatnonzero(material.has_labels[rows])
+        if head is None or not len(places):
+            return 0.0 * vectors.sum()
+        logits = head(vectors[torch.from_numpy(places)])
+        if self._recipe.data.rows == "single-label":
+            return cross_entropy(logits, torch.from_numpy(material.classes[rows[places]]).to(vectors.device))
+        return bce_loss(logits, torch.from_numpy(material.targets[rows[places]]).to(vectors.device)).mean()
+
+    def _classify_further(self, vectors: Tensor, rows: NDArray[np.int64]) -> Tensor:
+        head, classes = self.network.further_head, self._material.further_classes[rows]
+        places = np.flatnonzero(classes >= 0)
+        if head is None or not len(places):
+            return 0.0 * vectors.sum()
+        logits = head(vectors[torch.from_numpy(places)])
+        return cross_entropy(logits, torch.from_numpy(classes[places]).to(vectors.device))
+
+    def _rate(self, vectors: Tensor, rows: NDArray[np.int64]) -> Tensor:
+        head = self.network.affect_head
+        places = np.flatnonzero(self._material.has_affect[rows])
+        if head is None or not len(places):
+            return 0.0 * vectors.sum()
+        true = torch.from_numpy(self._material.affect[rows[places]]).to(vectors.device)
+        errors: Tensor = (head(vectors[torch.from_numpy(places)]) - true).square().mean()
+        return errors
+
+    def _contrast_with_keys(self, vectors: Tensor, rows: NDArray[np.int64], keys: Tensor) -> Tensor:
+        """Return the mean of the momentum contrast; remember the batch's keys for the queue."""
+        section, material = self._recipe.momentum, self._material
+        is_asked = material.has_labels[rows] if section.targets == "labels" else material.has_affect[rows]
+        places = np.flatnonzero(is_asked)
+        if not len(places):
+            return 0.0 * vectors.sum()
+        chosen = torch.from_numpy(places).to(vectors.device)
+        said = material.targets if section.targets == "labels" else material.affect
+        own = torch.from_numpy(said[rows[places]]).to(vectors.device)
+        new_keys = keys[chosen].float()
+        self._new_keys = (new_keys, own)
+        all_keys, all_labels = new_keys, own
+        if self.network.queue is not None:
+            past_keys, past_labels = self.network.queue.read()
+            all_keys, all_labels = torch.cat([new_keys, past_keys]), torch.cat([own, past_labels])
+        weights = _weigh_pairs(section.targets, own, all_labels, section.bandwidth)
+        queries = self.network.project(vectors[chosen])
+        values = weighted_contrastive_loss(queries, all_keys, weights, temperature=section.temperature)
+        self._count(len(places), len(values))
+        return values.mean() if len(values) else 0.0 * vectors.sum()
+
+    def _add_with_detection(
+        self, step: Step, rows: NDArray[np.int64], parts: Sequence[TokenBatch], keys: Tensor | None
+    ) -> Tensor:
+        """Add the gradients of all terms, then perturb tokens by the gradient of the first and detect them."""
+        assert keys is not None  # noqa: S101  check_representation_recipe and has_momentum
+        section = self._recipe.token_detection
+        embeddings = [self.network.look_up_tokens(part) for part in parts]
+        with torch.autocast(step.device.type, torch.bfloat16, enabled=step.is_half):
+            vectors = torch.cat(
+                [
+                    embed_batch(self.network.encoder, part, embeddings=one)
+                    for part, one in zip(parts, embeddings, strict=True)
+                ]
+            ).float()
+        if self._recipe.momentum.weight:
+            loss = self._measure_loss(vectors, rows, keys)
+            for one in embeddings:
+                one.retain_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            gradients = [one.grad for one in embeddings]
+            total = loss.detach()
+        else:
+            # Detection alone: the contrast says where the tokens matter, and teaches nothing.
+            others = self._measure_loss(vectors, rows, keys)
+            gradients = list(
+                torch.autograd.grad(self._contrast_with_keys(vectors, rows, keys), embeddings, retain_graph=True)
+            )
+            others.backward()  # type: ignore[no-untyped-call]
+            total = others.detach()
+        n_texts = len(rows)
+        for part, gradient in zip(parts, gradients, strict=True):
+            assert gradient is not None  # noqa: S101  every part's vectors are in the loss
+            detected = section.weight * self._detect(step, part, gradient.detach()) / n_texts
+            detected.backward()  # type: ignore[no-untyped-call]
+            total = total + detected.detach()
+        return total
+
+    def _detect(self, step: Step, part: TokenBatch, gradient: Tensor) -> Tensor:
+        """Return the sum over a part's texts of the token detection loss."""
+        section, head = self._recipe.token_detection, self.network.token_head
+        assert head is not None  # noqa: S101  made where the weight is not 0
+        special = torch.isin(part.input_ids, self._special_ids.to(part.input_ids.device))
+        eligible = part.attention_mask.bool() & ~special
+        fresh = self.network.look_up_tokens(part)
+        chosen = choose_perturbed(
+            measure_saliency(gradient), eligible, torch.rand(eligible.shape, device=fresh.device), share=section.share
+        )
+        moved = perturb_chosen(fresh, gradient, torch.randn_like(fresh), chosen, step=section.step)
+        with torch.autocast(step.device.type, torch.bfloat16, enabled=step.is_half):
+            logits = head(run_encoder(self.network.encoder, part, embeddings=moved)).squeeze(2)
+        return token_detection_loss(logits.float(), chosen.perturbed.float(), eligible).sum()
+
+    def _count(self, n_anchors: int, n_kept: int) -> None:
+        self.count.n_anchors += n_anchors
+        self.count.n_alone += n_anchors - n_kept
+
+
+def _weigh_pairs(targets: str, queries: Tensor, keys: Tensor, bandwidth: float) -> Tensor:
+    """Return how near each key should be to each query, 0 or more, shape (B, K)."""
+    if targets == "affect":
+        return affect_weights(queries, keys, bandwidth=bandwidth)
+    if targets == "quadrants":
+        same: Tensor = ((queries.unsqueeze(1) > 0) == (keys.unsqueeze(0) > 0)).all(dim=2)
+        return same.float()
+    both = queries @ keys.T
+    either = queries.sum(dim=1, keepdim=True) + keys.sum(dim=1) - both
+    return both / either.clamp(min=1)
