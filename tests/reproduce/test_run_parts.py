@@ -1,0 +1,111 @@
+"""The parts of a suite: each once, in an order that fits, however often the suite is stopped or started."""
+
+import json
+import multiprocessing
+import time
+
+import pytest
+
+from sentire.core.errors import ArtifactError
+from sentire.reproduce import run_parts as module
+from sentire.reproduce.part import Part, read_part, write_part
+from sentire.reproduce.run_parts import run_parts
+from sentire.storage.locks import hold_lock
+
+
+def make_parts(done, names=("a", "b", "c"), after=None):
+    """Parts that note their names and return how many were done before them."""
+
+    def run(name):
+        def note():
+            done.append(name)
+            return {"place": len(done)}
+
+        return note
+
+    after = after or {}
+    return [Part(name=name, key={"size": 1}, run=run(name), after=after.get(name, ())) for name in names]
+
+
+def test_each_part_is_done_once_after_those_that_it_needs(tmp_path):
+    done, told = [], []
+    parts = make_parts(done, names=("late", "first", "middle"), after={"late": ("middle",), "middle": ("first",)})
+    found = run_parts(parts, tmp_path / "r", tmp_path / "l", on_progress=lambda *news: told.append(news))
+    assert done == ["first", "middle", "late"]
+    assert found == {"first": {"place": 1}, "middle": {"place": 2}, "late": {"place": 3}}
+    assert [note for _, _, note in told] == ["first", "middle", "late", "done"]
+    again = run_parts(parts, tmp_path / "r", tmp_path / "l")
+    assert again == found
+    assert done == ["first", "middle", "late"]
+
+
+def test_a_suite_that_was_stopped_goes_on_and_may_have_moved(tmp_path):
+    done = []
+    parts = make_parts(done)
+
+    def fail():
+        raise KeyboardInterrupt
+
+    broken = [parts[0], Part(name="b", key={"size": 1}, run=fail), parts[2]]
+    with pytest.raises(KeyboardInterrupt):
+        run_parts(broken, tmp_path / "r", tmp_path / "l")
+    assert done == ["a"]
+    (tmp_path / "r").rename(tmp_path / "elsewhere")
+    found = run_parts(parts, tmp_path / "elsewhere", tmp_path / "other-locks")
+    assert done == ["a", "b", "c"]
+    assert found["a"] == {"place": 1}
+
+
+def test_files_of_other_settings_and_damaged_ones_are_refused(tmp_path):
+    (part,) = make_parts([], names=("a",))
+    assert read_part(tmp_path, part) is None
+    write_part(tmp_path, part, {"x": 1}, seconds=0.123)
+    assert read_part(tmp_path, part) == {"x": 1}
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert content["seconds"] == 0.1
+    assert "node" not in content["machine"]
+    other = Part(name="a", key={"size": 2}, run=dict)
+    with pytest.raises(ArtifactError, match=r"a part of the same settings, got one of other settings.*a\.json"):
+        read_part(tmp_path, other)
+    (tmp_path / "a.json").write_text('{"format": "sentire-suite-part", "format_version": 9}')
+    with pytest.raises(ArtifactError, match=r"sentire-suite-part, version 1, got \('sentire-suite-part', 9\)"):
+        read_part(tmp_path, part)
+    (tmp_path / "a.json").write_text('{"form')
+    with pytest.raises(ArtifactError, match=r"the file of a suite's part.*delete it"):
+        read_part(tmp_path, part)
+
+
+def hold(folder, is_held, may_go):
+    folder.mkdir(parents=True, exist_ok=True)
+    with hold_lock(folder, holder="test"):
+        is_held.set()
+        may_go.wait(30)
+
+
+def test_a_part_that_another_process_does_is_left_to_it(tmp_path, monkeypatch):
+    done = []
+    parts = make_parts(done)
+    context = multiprocessing.get_context("spawn")
+    is_held, may_go = context.Event(), context.Event()
+    other = context.Process(target=hold, args=(tmp_path / "l" / "a", is_held, may_go))
+    other.start()
+    try:
+        assert is_held.wait(60)
+        waits = []
+
+        def wait(seconds):
+            # The other process writes its outcome and lets go while we wait.
+            if not waits:
+                write_part(tmp_path / "r", parts[0], {"place": "theirs"}, seconds=1.0)
+                may_go.set()
+            waits.append(seconds)
+
+        monkeypatch.setattr(module.time, "sleep", wait)
+        found = run_parts(parts, tmp_path / "r", tmp_path / "l")
+    finally:
+        may_go.set()
+        other.join()
+    assert done == ["b", "c"]
+    assert found["a"] == {"place": "theirs"}
+    assert len(waits) == 1
+    assert time is module.time
