@@ -9,12 +9,11 @@ how far the figure depends on the start, not on the texts.
 
 from dataclasses import dataclass
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from sentire.core.errors import DataError, MissingExtraError, UsageError
 from sentire.core.seeding import make_generator
-from sentire.metrics.inputs import check_classes, check_embeddings, check_unit_rows
+from sentire.metrics.inputs import Float32Array, check_classes, check_embeddings, check_unit_rows
 from sentire.probing.seeds import SeedSummary, summarise_seeds
 
 try:
@@ -24,6 +23,7 @@ except ImportError as error:
     raise MissingExtraError(extra="classical", needed_for="clustering embeddings") from error
 
 N_RESTARTS = 10
+LARGEST_ITERATIONS = 300
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,9 +47,6 @@ class Clustering:
     n_texts: int
     n_restarts: int
     max_iterations: int
-
-
-LARGEST_ITERATIONS = 300
 
 
 def cluster(
@@ -84,14 +81,14 @@ def cluster(
     n_clusters = int(classes.max()) + 1
     if n_clusters < 2:
         raise DataError(expected="texts of at least 2 classes", got="1", where="labels")
-    n_different = len(np.unique(vectors, axis=0)) if len(vectors) < 10 * n_clusters else n_clusters
-    starts = make_generator(seed, "starts of k-means").integers(0, 2**31, size=n_restarts)
+    n_different = _count_different(vectors, up_to=n_clusters)
     if n_different < n_clusters:
         raise DataError(
             expected=f"at least {n_clusters} different embeddings, one a class",
             got=str(n_different),
             where="embeddings",
         )
+    starts = make_generator(seed, "starts of k-means").integers(0, 2**31, size=n_restarts)
     scores: dict[str, list[float]] = {"ami": [], "ari": [], "fms": []}
     most = 0
     for start in starts:
@@ -111,3 +108,12 @@ def cluster(
         n_restarts=n_restarts,
         max_iterations=most,
     )
+
+
+def _count_different(vectors: Float32Array, *, up_to: int) -> int:
+    found: set[bytes] = set()
+    for row in vectors:
+        found.add(row.tobytes())
+        if len(found) == up_to:
+            break
+    return len(found)
