@@ -225,7 +225,7 @@ class _Relevance:
             if len(indicator) != n_texts:
                 raise ShapeError(expected=f"labels of {n_texts} texts", got=str(len(indicator)), where="labels")
             self._shares = indicator.astype(np.float32)
-            self._has_any: BoolArray = indicator.any(axis=1)
+            self._has_any: BoolArray = np.asarray(indicator.any(axis=1))
         else:
             self._classes = check_classes(labels, n_texts=n_texts).astype(np.int32)
 
