@@ -43,6 +43,7 @@ docs: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/quantisation.py --tables-only
 	$(BIN)/python benchmarks/start_share.py --tables-only
 	$(BIN)/python benchmarks/isear_folds.py --tables-only
+	$(BIN)/python benchmarks/search_speed.py --tables-only
 
 linear: $(VENV)/dev.stamp
 	$(BIN)/sentire train configs/linear.toml --output src/sentire/assets/linear

@@ -252,6 +252,11 @@ def ask(tmp_path: Path, endpoint: str, call: str, **environment: str) -> subproc
         "except SentireError as error:\n"
         "    print(type(error).__name__, error)\n"
     )
+    return run_code(tmp_path, endpoint, code, **environment)
+
+
+def run_code(tmp_path: Path, endpoint: str, code: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run some code in a process of its own, with an empty cache and this hub."""
     kept = {
         name: value for name, value in os.environ.items() if not name.startswith("HF_") and "PROXY" not in name.upper()
     }
@@ -290,6 +295,35 @@ def test_only_what_is_needed_is_fetched_and_once(hub, tmp_path):
     assert (again.stdout, hub.asked) == (done.stdout, [])
     offline = ask(tmp_path, hub.url, call, HF_HUB_OFFLINE="1")
     assert (offline.stdout, hub.asked) == (done.stdout, [])
+
+
+def test_a_file_beside_is_fetched_once_and_its_absence_remembered(hub, tmp_path):
+    (hub.folder / "modules.json").write_text("[]")
+    names = ("modules.json", "sentence_bert_config.json")
+    code = (
+        "from sentire.encoders.sources import fetch_beside, find_encoder\n"
+        f"files = find_encoder('owner/tiny', revision='{COMMIT}')\n"
+        f"for name in {names!r}:\n"
+        "    fetch_beside(files, name)\n"
+        "    print((files.folder / name).is_file())\n"
+    )
+    done = run_code(tmp_path, hub.url, code)
+    assert (done.stdout.split(), done.stderr) == (["True", "False"], "")
+    hub.asked.clear()
+    offline = run_code(tmp_path, hub.url, code, HF_HUB_OFFLINE="1")
+    assert (offline.stdout, offline.stderr, hub.asked) == (done.stdout, "", [])
+
+
+def test_a_file_beside_that_nobody_has_asked_for_needs_the_hub(hub, tmp_path):
+    find = f"files = find_encoder('owner/tiny', revision='{COMMIT}')\n"
+    start = "from sentire.core.errors import FetchError\nfrom sentire.encoders.sources import *\n"
+    assert run_code(tmp_path, hub.url, start + find).returncode == 0
+    code = (
+        f"{start}{find}try:\n    fetch_beside(files, 'modules.json')\nexcept FetchError as error:\n    print(error)\n"
+    )
+    done = run_code(tmp_path, hub.url, code, HF_HUB_OFFLINE="1")
+    assert done.stdout.startswith("expected an encoder on the Hugging Face hub, got "), done.stderr
+    assert f"at owner/tiny at {COMMIT}, modules.json" in done.stdout
 
 
 def test_nothing_large_is_fetched_for_an_encoder_that_is_refused(hub, tmp_path):

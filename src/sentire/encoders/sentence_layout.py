@@ -92,7 +92,7 @@ def _read_modules(path: Path) -> tuple[list[str], list[str]]:
     except OSError as error:
         raise ArtifactError(expected=f"a {path.name}", got=describe(error), where=str(path)) from error
     try:
-        modules = orjson.loads(content) if len(content) <= LARGEST_CONFIG_BYTES else None
+        modules = orjson.loads(content if len(content) <= LARGEST_CONFIG_BYTES else b"")
         kinds = [str(module["type"]).rpartition(".")[2] for module in modules]
         folders = [str(module["path"]) for module in modules]
     except (orjson.JSONDecodeError, KeyError, TypeError) as error:

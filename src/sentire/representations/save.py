@@ -108,7 +108,7 @@ def _write_modules(staged: Path, encoder: SentenceEncoder) -> None:
 
 def _name_special_tokens(encoder: SentenceEncoder) -> dict[str, str]:
     tokenizer = encoder.tokenizer
-    around = [tokenizer.id_to_token(one) for one in tokenizer.encode("").ids]
+    around = tokenizer.encode("").tokens
     padding = tokenizer.id_to_token(encoder.shape.padding_id)
     if padding is None or len(around) < 2:
         raise ArtifactError(
@@ -124,8 +124,8 @@ def _name_special_tokens(encoder: SentenceEncoder) -> dict[str, str]:
     return named
 
 
-def _find_unknown(tokenizer: Tokenizer) -> str | None:
+def _find_unknown(tokenizer: Tokenizer) -> str:
     model = orjson.loads(tokenizer.to_str())["model"]
     if isinstance(model.get("unk_id"), int):  # Unigram
-        return str(tokenizer.id_to_token(model["unk_id"]))
-    return model.get("unk_token")
+        return tokenizer.id_to_token(model["unk_id"]) or ""
+    return str(model.get("unk_token") or "")
