@@ -1,8 +1,8 @@
 """How fast a search is: 40,000 texts with 384 numbers each, from a query's text to the ten nearest.
 
 The vectors are random directions: what they are changes no time. Measured in one run, in turns, on one core: to encode
-the query with MiniLM, to find the nearest among the vectors, and both, as ``sentire search`` does once the file is read;
-and to read the file that ``sentire embed`` writes.
+the query with MiniLM, to find the nearest among the vectors, and both, as ``sentire search`` does once the file is
+read; and to read the file that ``sentire embed`` writes.
 
     python benchmarks/search_speed.py                 # a minute
     python benchmarks/search_speed.py --tables-only   # the table in docs/representations.md again

@@ -15,7 +15,7 @@ class PlaneEncoder:
     fingerprint = "plane"
     n_dimensions = 2
 
-    def encode(self, texts, *, on_progress=None):
+    def encode(self, texts, *, on_progress=None):  # noqa: ARG002  the shape of an encoder
         return np.array([PLANE[text] for text in texts], dtype=np.float32).reshape(-1, 2)
 
 

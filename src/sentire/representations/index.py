@@ -108,7 +108,7 @@ class Index:
             ShapeError: The vector has not D numbers.
             DataError: It is not finite or has length 0.
 
-        Cost: O(N D), 6 ms for 40,000 texts and 384 dimensions on one core.
+        Cost: O(N D); ``benchmarks/search_speed.py`` measures it.
         """
         if top < 1:
             raise UsageError(expected="1 text or more", got=str(top), where="top")

@@ -181,8 +181,6 @@ def read_vectors(path: Path) -> VectorTable:
     Raises:
         ArtifactError: It is another file, is damaged, or a row has no id, text or vector.
         MissingExtraError: The library for Parquet is not installed.
-
-    Cost: 40,000 rows of 384 numbers in about 0.2 s.
     """
     facts = read_vector_facts(path)
     if facts is None:
