@@ -4,16 +4,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check fix format lint types docs linear model clean
+.PHONY: demo test test-all check fix format lint types docs linear model clean
 
 demo: $(VENV)/base.stamp
 	@mkdir -p runs
 	@$(BIN)/sentire analyze "Wow, I did not expect a reply on a Sunday!" "I think I deleted the only copy, I'm worried." "The store opens at nine."
 	@$(BIN)/sentire analyze --input examples/feedback.csv --text-column text --context-column context --id-column id --output runs/feedback-emotions.csv
 
-# One worker a core, each in one thread: workers that share cores wait for one another in every matrix product.
+# Where it is set, every one of the hundreds of processes that the tests start would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
+# One worker a core, each in one thread: workers that share cores wait for one another in every matrix product. The
+# files come in the order of tests/conftest.py, the longest first.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile \
+	--no-loadscope-reorder
+
 test: $(VENV)/dev.stamp
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(PYTEST) -m "not slow"
+
+test-all: $(VENV)/dev.stamp
+	$(PYTEST)
 
 check: $(VENV)/dev.stamp format lint types test
 
@@ -62,10 +72,11 @@ $(BIN)/python:
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), f"expected Python 3.11 or newer, got {sys.version}"'
 	$(PYTHON) -m venv $(VENV)
 
+# --no-compile: of torch, scipy and sympy alone 16,000 files would be compiled, most of them never to be imported.
 $(VENV)/base.stamp: pyproject.toml | $(BIN)/python
-	$(PIP) install --editable .
+	$(PIP) install --no-compile --editable .
 	@touch $@
 
 $(VENV)/dev.stamp: pyproject.toml | $(BIN)/python
-	$(PIP) install --editable '.[dev]'
+	$(PIP) install --no-compile --editable '.[dev]'
 	@touch $@ $(VENV)/base.stamp

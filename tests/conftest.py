@@ -13,6 +13,24 @@ settings.register_profile("explore", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "seeded"))
 
 
+LONGEST_FILES = (
+    "training/test_kill.py",
+    "cli/test_cli_process.py",
+    "classifiers/test_goemotions_models.py",
+    "data/test_checks.py",
+    "storage/test_rows.py",
+    "metrics/test_metric_bootstrap.py",
+    "training/test_tune.py",
+    "evaluate/test_run.py",
+)
+"""Files that keep a worker busy for long: first, lest one worker begins such a file when the others are done."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {name: place for place, name in enumerate(LONGEST_FILES)}
+    items.sort(key=lambda item: places.get("/".join(item.path.parts[-2:]), len(places)))
+
+
 @pytest.fixture(scope="session")
 def corpus_root() -> Path:
     """The folder of public corpora that SENTIRE_DATA names; tests that need it skip without it."""

@@ -208,7 +208,6 @@ def test_one_label_alone_is_learned_as_it_is_among_others(toy, estimator):
         assert np.array_equal(alone[:, 0], together[:, column])
 
 
-@pytest.mark.slow
 def test_labels_fitted_at_the_same_time_are_the_same(toy):
     texts, targets = toy
     # A matrix above joblib's limit would travel through read-only shared memory; sorted indices keep that harmless.

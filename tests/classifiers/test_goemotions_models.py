@@ -18,13 +18,19 @@ from sentire.classifiers.train import train_tfidf
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
-pytestmark = [pytest.mark.corpus, pytest.mark.slow]
+pytestmark = pytest.mark.corpus
 
 
 @pytest.mark.parametrize(
     ("config", "settings", "macro", "micro"),
     [
-        ("goemotions-lr.toml", ["logistic_regression.C=1.0", 'logistic_regression.penalty="l1"'], 0.44, 0.525),
+        pytest.param(
+            "goemotions-lr.toml",
+            ["logistic_regression.C=1.0", 'logistic_regression.penalty="l1"'],
+            0.44,
+            0.525,
+            marks=pytest.mark.slow,
+        ),
         ("goemotions-nb.toml", ["naive_bayes.alpha=0.1", "naive_bayes.fit_prior=false"], 0.27, 0.40),
     ],
 )

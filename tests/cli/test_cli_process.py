@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -197,43 +198,34 @@ def test_the_command_is_installed(sentire_process):
     assert sentire_process("--version").text == f"sentire {sentire.__version__}\n"
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        [],
-        ["analyze"],
-        ["train"],
-        ["evaluate"],
-        ["compare"],
-        ["data"],
-        ["data", "list"],
-        ["data", "show"],
-        ["data", "check"],
-        ["data", "fetch"],
-    ],
-    ids=" ".join,
-)
-def test_help_is_quick_because_it_loads_little(arguments):
+COMMANDS = ("", "analyze", "train", "evaluate", "compare", "data", "data list", "data show", "data check", "data fetch")
+
+
+def test_help_is_quick_because_it_loads_little():
     code = (
         "import json, sys\n"
         "from sentire.cli.main import main\n"
-        f"sys.argv = ['sentire', *{arguments!r}, '--help']\n"
-        "try:\n    main()\n"
-        "except SystemExit as stop:\n"
-        f"    print(json.dumps([stop.code, [name for name in {HEAVY!r} if name in sys.modules]]), file=sys.stderr)\n"
+        f"for command in {COMMANDS!r}:\n"
+        "    sys.argv = ['sentire', *command.split(), '--help']\n"
+        "    try:\n        main()\n"
+        "    except SystemExit as stop:\n"
+        f"        loaded = [name for name in {HEAVY!r} if name in sys.modules]\n"
+        "        print(json.dumps([stop.code, loaded]), file=sys.stderr)\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
-    assert json.loads(ran.stderr) == [0, []]
-    assert ran.stdout.startswith(f"Usage: {' '.join(['sentire', *arguments])} ")
-    assert "--help" in ran.stdout
+    assert [json.loads(line) for line in ran.stderr.splitlines()] == [[0, []]] * len(COMMANDS)
+    shown = re.split("^(?=Usage: )", ran.stdout, flags=re.MULTILINE)[1:]
+    for command, page in zip(COMMANDS, shown, strict=True):
+        assert page.startswith(f"Usage: {' '.join(['sentire', *command.split()])} ")
+        assert "--help" in page
 
 
-@pytest.mark.slow
+@pytest.mark.parametrize("sizes", [(2_000, 30_000), pytest.param((20_000, 200_000), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
-def test_memory_does_not_grow_with_the_rows(tmp_path, suffix):
+def test_memory_does_not_grow_with_the_rows(tmp_path, suffix, sizes):
     moods = ["thank you for the lovely", "I hate the awful", "there is a new", "so sad about the"]
     peaks, rates = [], []
-    for n_rows in (20_000, 200_000):
+    for n_rows in sizes:
         path, output = tmp_path / f"in{n_rows}.csv", tmp_path / f"out{n_rows}.{suffix}"
         with path.open("w") as file:
             file.write("id,text\n")

@@ -69,15 +69,16 @@ def test_nothing_happens_where_the_c_library_has_no_such_setting(monkeypatch, re
     assert asked == [None]
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the peak depends on the cores")
-def test_the_encoder_answers_long_files_in_bounded_memory(tmp_path):
+# Some batches of every length, and a window and a half.
+@pytest.mark.parametrize("n_rows", [600, pytest.param(6_000, marks=pytest.mark.slow)])
+def test_the_encoder_answers_long_files_in_bounded_memory(tmp_path, n_rows):
     moods = ["thank you for the lovely", "I hate the awful", "there is a new", "so sad about the"]
-    path = tmp_path / "6000.csv"  # a window and a half
+    path = tmp_path / "in.csv"
     with path.open("w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["text"])
-        writer.writerows([f"{moods[i % 4]} visit {i} to the town" + " and the sea" * (i % 12)] for i in range(6_000))
+        writer.writerows([f"{moods[i % 4]} visit {i} to the town" + " and the sea" * (i % 12)] for i in range(n_rows))
     peak = json.loads(run(ANALYZE, "-m", "default", "-i", str(path), "-o", str(tmp_path / "out.csv")))
     print(f"peak {peak:.0f} MiB")
     assert peak * 1.048576 < 300  # megabytes

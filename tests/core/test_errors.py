@@ -86,7 +86,6 @@ def test_errors_survive_pickling_and_copying(kind, again):
     assert isinstance(other, SentireError)
 
 
-@pytest.mark.slow
 def test_an_error_comes_back_whole_from_a_worker_process():
     with (
         ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool,

@@ -292,7 +292,6 @@ def test_models_of_another_kind_or_precision_are_refused(script, folders):
         script.find_folder(str(float32_folder))
 
 
-@pytest.mark.slow
 def test_a_worker_answers_and_is_timed_in_a_process_of_its_own(script, monkeypatch, folders):
     import sentire
 

@@ -1,4 +1,4 @@
-"""The tables of a suite: means over seeds with intervals, gaps where nothing was measured, and claims beside figures."""
+"""The tables of a suite: means over seeds with intervals, gaps where nothing was measured, claims beside figures."""
 
 import math
 

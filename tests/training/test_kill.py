@@ -158,8 +158,13 @@ def test_killed_three_times_from_outside_it_ends_the_same(tmp_path, server, reci
     check_same(output, unbroken)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("number", range(20))
+# Two of the moments in the training and two in the writing of the model are enough for every change.
+QUICK_MOMENTS = (0, 4, 14, 17)
+
+
+@pytest.mark.parametrize(
+    "number", [pytest.param(n, marks=[] if n in QUICK_MOMENTS else pytest.mark.slow) for n in range(20)]
+)
 def test_killed_on_any_line_it_ends_the_same(tmp_path, server, recipe_file, unbroken, number):
     """In the loop, in the middle of a file, between two files, while the model takes its place."""
     n_lines = unbroken[1]
@@ -205,7 +210,6 @@ def test_two_trainings_never_share_a_folder_and_a_dead_one_does_not_block_it(
     assert server.run("train", recipe_file, "-o", output) == 0, server.log.read_text()
 
 
-@pytest.mark.slow
 def test_two_processes_make_the_weights_that_one_makes(tmp_path, encoder):
     """53 texts with labels and 12 with ratings are four batches of 16 and one of 1, which one process has not."""
     data = write_data(tmp_path / "data", n_train=53)
