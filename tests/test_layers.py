@@ -255,6 +255,24 @@ def test_importing_sentire_is_light():
     assert done.returncode == 0, done.stderr
 
 
+def test_a_lone_text_is_answered_without_what_it_does_not_need():
+    """Every start of the command waits for what it loads, and for the search for cycles in what has none."""
+    unneeded = (*HEAVY, "pydantic", "sentire.analysis.files", "sentire.analysis.explain", "sentire.storage.rows")
+    code = (
+        "import gc, sys\n"
+        "from sentire.cli.main import main\n"
+        "sys.argv = ['sentire', 'analyze', 'thank you']\n"
+        "n_before = gc.get_stats()[0]['collections']\n"
+        "try:\n    main()\n"
+        "except SystemExit as stop:\n    assert not stop.code\n"
+        f"loaded = [name for name in {unneeded!r} if name in sys.modules]\n"
+        "n_collections = gc.get_stats()[0]['collections'] - n_before\n"
+        "sys.exit(f'loaded {loaded}, collected {n_collections} times' if loaded or n_collections > 20 else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize(
     "path", sorted(SOURCE.rglob("*.py")), ids=lambda path: str(path.relative_to(SOURCE).with_suffix(""))
 )

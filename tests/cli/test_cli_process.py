@@ -1,5 +1,6 @@
 """The command as a process: pipes, terminals, signals, full disks, memory."""
 
+import fcntl
 import json
 import os
 import pty
@@ -7,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 import orjson
@@ -36,6 +38,10 @@ def wait_for(condition, what, seconds=60):
 
 def has_partial(folder):
     return any(path.stat().st_size > 0 for path in folder.glob(".*.partial"))
+
+
+def count_unread_bytes(pipe):
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 @pytest.mark.parametrize(
@@ -70,7 +76,7 @@ def test_ctrl_c_while_standard_input_is_awaited(start):
     process = start("analyze", "--json", stdin=subprocess.PIPE)
     process.stdin.write(b"thank you\n")
     process.stdin.flush()
-    time.sleep(1)
+    wait_for(lambda: count_unread_bytes(process.stdin) == 0, "the text to be read")
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert (process.returncode, b"Traceback" in err) == (130, False)

@@ -50,9 +50,6 @@ def analyze(
     """Say what people feel in texts or in a file of texts."""
     from sentire.cli.models import load_model
     from sentire.core.errors import UsageError
-    from sentire.runtime.text_rows import Source
-    from sentire.storage.lines import STDIN
-    from sentire.storage.rows import check_format
 
     if texts and input_path:
         raise UsageError(expected="texts or --input", got="both")
@@ -74,6 +71,10 @@ def analyze(
             texts, context, load_model(model, where="--model"), label_space, as_json=as_json, is_explained=explain
         )
         return
+    from sentire.runtime.text_rows import Source
+    from sentire.storage.lines import STDIN
+    from sentire.storage.rows import check_format
+
     if as_json and rows is not None:
         raise UsageError(expected="--rows or --json", got="both", hint="--json shows every row already")
     if input_path is None:
@@ -136,10 +137,7 @@ def _answer_texts(
 ) -> None:
     from sentire.analysis.analyze import judge_texts
     from sentire.analysis.answers import AnswerSpace
-    from sentire.cli.answer_tables import print_answers
-    from sentire.cli.console import make_console
     from sentire.core.errors import DataError
-    from sentire.storage.writers import JsonlWriter
 
     for number, text in enumerate(texts, start=1):
         if not text.strip():
@@ -148,11 +146,16 @@ def _answer_texts(
     answers = judge_texts(model, space, texts, context=[context] * len(texts) if context else None)
     explanations = _explain(model, space, answers) if is_explained else []
     if as_json:
+        from sentire.storage.writers import JsonlWriter
+
         rows = [answer.as_dict() for answer in answers]
         for row, explanation in zip(rows, explanations, strict=False):  # there is one for each, or none at all
             row.update(explanation.as_dict())
         JsonlWriter(sys.stdout.buffer).write(rows)
     else:
+        from sentire.cli.answer_tables import print_answers
+        from sentire.cli.console import make_console
+
         print_answers(make_console(), answers, explanations)
     _say_if_context_is_ignored(model, has_context=bool(context))
 
@@ -240,7 +243,7 @@ def _say_what_happened(analysis: "FileAnalysis", output: Path | None) -> None:
 
 
 def _say_if_context_is_ignored(model: "Model", *, has_context: bool) -> None:
-    from sentire.cli.console import say
-
     if has_context and not model.uses_context:
+        from sentire.cli.console import say
+
         say(f"note: the model {model.name} does not use context; it is kept in the output and changes no answer")

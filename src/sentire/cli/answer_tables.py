@@ -1,18 +1,20 @@
 """Answers and summaries as tables with bars."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from sentire.analysis.answers import FLAG_MEANINGS, PROBA_DIGITS, Answer, AnswerWindow, Emotion
-from sentire.analysis.explain import Explanation
-from sentire.analysis.files import FileAnalysis
 from sentire.cli.bars import draw_bar, draw_course, draw_signed_bar, format_signed, label_colour
-from sentire.cli.explanation_text import print_explanation
 from sentire.cli.one_line import one_line, shorten
 from sentire.core.affect import VAD_DIMENSIONS
+
+if TYPE_CHECKING:
+    from sentire.analysis.explain import Explanation
+    from sentire.analysis.files import FileAnalysis
 
 BAR_WIDTH = 24
 FEWEST_EMOTIONS = 3
@@ -25,7 +27,7 @@ MOST_WINDOW_LABELS = 3
 LONGEST_EXCERPT_CHARS = 48
 
 
-def print_answers(console: Console, answers: Sequence[Answer], explanations: Sequence[Explanation] = ()) -> None:
+def print_answers(console: Console, answers: Sequence[Answer], explanations: "Sequence[Explanation]" = ()) -> None:
     """Print each text with its likeliest emotions; those that reach their cut-off are marked.
 
     Args:
@@ -59,11 +61,13 @@ def print_answers(console: Console, answers: Sequence[Answer], explanations: Seq
             console.print(Text(f"   ! {FLAG_MEANINGS[flag]}", style="yellow"))
         _print_course(console, answer)
         if explanations:
+            from sentire.cli.explanation_text import print_explanation
+
             print_explanation(console, explanations[position], space)
         console.print()
 
 
-def print_summary(console: Console, analysis: FileAnalysis) -> None:
+def print_summary(console: Console, analysis: "FileAnalysis") -> None:
     """Print the shares of the labels in a file, each with the row in which it is strongest."""
     summary = analysis.summary
     space = summary.space.space

@@ -1,5 +1,6 @@
 """The ``sentire`` command: its subcommands, and how errors become messages and exit codes."""
 
+import gc
 import io
 import os
 import signal
@@ -28,6 +29,9 @@ from sentire.core.errors import OutputError, SentireError, describe
 BROKEN_PIPE = 1
 INTERRUPTED = 130
 TERMINATED = 143
+
+OBJECTS_BETWEEN_COLLECTIONS = 50_000
+"""Python looks for cycles after every 700 objects, hundreds of times while libraries load that leave none."""
 
 app = typer.Typer(
     name="sentire",
@@ -68,6 +72,7 @@ def root(
 
 def main() -> NoReturn:
     """Run the command line and exit with the code that the outcome has."""
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
     signal.signal(signal.SIGTERM, _terminate)
     _mend_streams()
     try:

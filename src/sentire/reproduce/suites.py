@@ -134,8 +134,8 @@ def write_page(name: str, settings: Any, results: Path, found: Mapping[str, Figu
     size = ", ".join(f"{key} {value}" for key, value in dump_config(settings).items())
     state = "all of its" if len(found) == n_parts else f"{len(found)} of its {n_parts}"
     intro = (
-        f"Made by `sentire reproduce {name}` from {state} parts. Means over seeds with the 95 % t-interval of the mean; "
-        "of one run, the bootstrap interval over texts.\n"
+        f"Made by `sentire reproduce {name}` from {state} parts. Means over seeds with the 95 % t-interval of the mean, "
+        "or, of one run, the bootstrap interval over texts.\n"
     )
     page = "\n".join(
         [

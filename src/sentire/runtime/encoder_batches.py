@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
@@ -63,5 +62,7 @@ def run_batches(
     """
     if n_threads < 2 or len(batches) < 2:
         return [run(batch) for batch in batches]
+    from concurrent.futures import ThreadPoolExecutor
+
     with ThreadPoolExecutor(min(n_threads, len(batches)), thread_name_prefix="sentire") as pool:
         return list(pool.map(run, batches))
