@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from sentire.reproduce.carl import FINE_TUNED, TASKS, TITLES, CarlSettings
+from sentire.reproduce.carl import FINE_TUNED, PLANES, TASKS, TITLES, CarlSettings
 from sentire.reproduce.claims import Claim, render_claims
 from sentire.reproduce.part import Figures
+from sentire.reproduce.pictures import draw_planes
 from sentire.reproduce.rows import Cell, find_cell, render_table
 from sentire.reproduce.shelf import PRETRAINED
 
@@ -73,3 +74,11 @@ def render_carl_page(settings: CarlSettings, found: Mapping[str, Figures]) -> st
         render_claims(claims),
     ]
     return "\n".join(parts) + "\n"
+
+
+def draw_carl(settings: CarlSettings, found: Mapping[str, Figures]) -> dict[str, bytes]:
+    """Draw the planes that were measured, coloured by valence."""
+    seed = settings.seeds[0]
+    names = {row: f"plane.{row}" if row == PRETRAINED else f"plane.{row}-{seed}" for row in PLANES}
+    planes = {TITLES[row]: found[name] for row, name in names.items() if name in found}
+    return {"plane.svg": draw_planes(planes)} if planes else {}

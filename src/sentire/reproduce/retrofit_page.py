@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from sentire.reproduce.claims import Claim, render_claims
 from sentire.reproduce.part import Figures
+from sentire.reproduce.pictures import draw_curves
 from sentire.reproduce.retrofit import COMPARED, DOMAINS, TASKS, TITLES, RetrofitSettings, name_map_point
 from sentire.reproduce.rows import Cell, find_cell, render_table
 from sentire.reproduce.shelf import PRETRAINED
@@ -66,6 +67,24 @@ def render_retrofit_page(settings: RetrofitSettings, found: Mapping[str, Figures
         render_claims(_make_claims(settings, emotions, shifts, few, whole)),
     ]
     return "\n".join(parts) + "\n"
+
+
+def draw_retrofit(settings: RetrofitSettings, found: Mapping[str, Figures]) -> dict[str, bytes]:
+    """Draw what is learned from few examples, where any of it was measured."""
+    panels = {
+        task.name: {
+            TITLES[row]: {
+                n: find_cell(found, f"few-shot.{task.name}.{n}", row, settings.seeds, ("macro_f1",), by_seed=True)
+                for n in settings.shots
+            }
+            for row in COMPARED
+        }
+        for task in TASKS
+    }
+    is_measured = any(cell for rows in panels.values() for cells in rows.values() for cell in cells.values())
+    if not is_measured:
+        return {}
+    return {"few-shot.svg": draw_curves(panels, x_title="texts of each class", y_title="macro-F1")}
 
 
 def _make_claims(

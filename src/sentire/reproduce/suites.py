@@ -10,9 +10,9 @@ from sentire.core.config import dump_config, parse_config
 from sentire.core.errors import UnknownNameError
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.reproduce import carl, retrofit
-from sentire.reproduce.carl_page import render_carl_page
+from sentire.reproduce.carl_page import draw_carl, render_carl_page
 from sentire.reproduce.part import Figures, Part, read_part
-from sentire.reproduce.retrofit_page import render_retrofit_page
+from sentire.reproduce.retrofit_page import draw_retrofit, render_retrofit_page
 from sentire.reproduce.run_parts import run_parts
 from sentire.storage.atomic import make_directory, write_bytes
 
@@ -29,6 +29,7 @@ class Suite:
         quick: What the quick size has in the place of the full one.
         make_parts: Of settings, work folder, data root and progress.
         render_page: Of settings and what the parts found.
+        draw: Pictures by file name, of the same.
     """
 
     title: str
@@ -36,6 +37,7 @@ class Suite:
     quick: Mapping[str, Any]
     make_parts: Callable[..., list[Part]]
     render_page: Callable[[Any, Mapping[str, Figures]], str]
+    draw: Callable[[Any, Mapping[str, Figures]], Mapping[str, bytes]]
 
 
 SUITES: Mapping[str, Suite] = MappingProxyType(
@@ -46,6 +48,7 @@ SUITES: Mapping[str, Suite] = MappingProxyType(
             quick=retrofit.QUICK,
             make_parts=retrofit.make_parts,
             render_page=render_retrofit_page,
+            draw=draw_retrofit,
         ),
         "carl": Suite(
             title="CARL: continuous affect labels (Son, Saurez and Har 2025)",
@@ -53,6 +56,7 @@ SUITES: Mapping[str, Suite] = MappingProxyType(
             quick=carl.QUICK,
             make_parts=carl.make_parts,
             render_page=render_carl_page,
+            draw=draw_carl,
         ),
     }
 )
@@ -129,13 +133,14 @@ def read_parts(parts: Sequence[Part], results: Path) -> dict[str, Figures]:
 
 
 def write_page(name: str, settings: Any, results: Path, found: Mapping[str, Figures], *, n_parts: int) -> str:
-    """Write the page beside the results, and return it."""
+    """Write the page and its pictures beside the results, and return the page."""
     suite = get_suite(name)
+    pictures = suite.draw(settings, found)
     size = ", ".join(f"{key} {value}" for key, value in dump_config(settings).items())
     state = "all of its" if len(found) == n_parts else f"{len(found)} of its {n_parts}"
     intro = (
-        f"Made by `sentire reproduce {name}` from {state} parts. Means over seeds with the 95 % t-interval of the mean, "
-        "or, of one run, the bootstrap interval over texts.\n"
+        f"Made by `sentire reproduce {name}` from {state} parts. Means over seeds with their 95 % t-interval; "
+        "one run has the bootstrap interval over texts.\n"
     )
     page = "\n".join(
         [
@@ -143,7 +148,10 @@ def write_page(name: str, settings: Any, results: Path, found: Mapping[str, Figu
             intro,
             f"Settings: {size}.\n",
             suite.render_page(settings, found),
+            *(f"![{path.removesuffix('.svg')}]({path})\n" for path in pictures),
         ]
     )
+    for path, content in pictures.items():
+        write_bytes(results / path, content)
     write_bytes(results / PAGE_NAME, page.encode())
     return page
