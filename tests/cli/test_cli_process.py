@@ -226,7 +226,7 @@ def test_help_is_quick_because_it_loads_little():
         assert "--help" in page
 
 
-@pytest.mark.parametrize("sizes", [(2_000, 30_000), pytest.param((20_000, 200_000), marks=pytest.mark.slow)])
+@pytest.mark.parametrize("sizes", [(10_000, 40_000), pytest.param((20_000, 200_000), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
 def test_memory_does_not_grow_with_the_rows(tmp_path, suffix, sizes):
     moods = ["thank you for the lovely", "I hate the awful", "there is a new", "so sad about the"]
