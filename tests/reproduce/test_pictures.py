@@ -10,7 +10,6 @@ pytest.importorskip("matplotlib")
 from sentire.reproduce.pictures import draw_curves, draw_planes
 from sentire.reproduce.rows import Cell
 
-
 SVG = "{http://www.w3.org/2000/svg}"
 
 
