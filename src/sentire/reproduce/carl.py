@@ -111,16 +111,16 @@ class CarlSettings:
 
 QUICK: Mapping[str, Any] = {
     "seeds": [1, 2],
-    "n_train": 1000,
-    "n_dev": 300,
-    "n_test": 400,
-    "n_task_train": 1000,
+    "n_train": 600,
+    "n_dev": 200,
+    "n_test": 200,
+    "n_task_train": 400,
     "n_epochs": 1,
-    "n_label_train": 1000,
+    "n_label_train": 600,
     "queue_size": 256,
     "fine_tuning_epochs": 1,
     "fine_tuned": ["polarity"],
-    "n_plane": 300,
+    "n_plane": 150,
 }
 """What the quick size has in the place of the full size."""
 

@@ -103,15 +103,15 @@ class RetrofitSettings:
 
 QUICK: Mapping[str, Any] = {
     "seeds": [1, 2],
-    "n_train": 1500,
-    "n_dev": 400,
-    "n_test": 400,
-    "n_task_train": 1000,
-    "shots": [16, 64],
+    "n_train": 1000,
+    "n_dev": 300,
+    "n_test": 200,
+    "n_task_train": 300,
+    "shots": [16],
     "few_shot_epochs": 4,
     "fine_tuning_epochs": 1,
     "fine_tuned": ["sst-2"],
-    "n_map_train": 500,
+    "n_map_train": 300,
 }
 """What the quick size has in the place of the full size."""
 
