@@ -86,9 +86,10 @@ def measure_all() -> dict[str, Any]:
         "close pairs among 4,000,000": lambda: find_close_pairs(data["affect"][:, :2], quantile=0.02),
         f"alignment of {len(close.pairs):,} pairs, with interval": lambda: alignment(embeddings, close.pairs),
         "uniformity of 10,000 texts, with interval": lambda: uniformity(embeddings),
-        "MRR, P@1, P@10, MAP@R of all queries, with intervals": lambda: retrieval(embeddings, classes),
-        "the same of 5,000 queries": lambda: retrieval(embeddings, classes, max_queries=5_000),
-        "the same of 5,000 queries, several labels a text": lambda: measure_queries(
+        "MRR, P@1, P@10, MAP@R of 5,000 queries, with intervals": lambda: retrieval(
+            embeddings, classes, max_queries=5_000
+        ),
+        "the same, several labels a text, without intervals": lambda: measure_queries(
             embeddings, data["labels"], max_queries=5_000
         ),
         "AMI, ARI, FMS of one k-means": lambda: cluster(embeddings, classes, n_restarts=1),
@@ -96,6 +97,7 @@ def measure_all() -> dict[str, Any]:
         "linear probe, 28 labels, 5 strengths, cut-offs": lambda: linear_probe(*split(embeddings, data["labels"])),
         "affect probe, 3 dimensions, 8 strengths": lambda: affect_probe(*split(embeddings, data["affect"])),
         "neighbour probe, one class a text": lambda: neighbour_probe(*split(embeddings, classes)),
+        "MRR, P@1, P@10, MAP@R of all queries, with intervals": lambda: retrieval(embeddings, classes),
     }
     index = CosineIndex(embeddings)
     one_query = [time_call(lambda: index.nearest(embeddings[:1], N_NEIGHBOURS))[0] for _ in range(21)]
