@@ -90,13 +90,13 @@ class RetrofitSettings:
     batch_size: Annotated[int, Field(ge=8)] = 64
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     n_epochs: Annotated[int, Field(ge=1)] = 1
-    weight: Annotated[float, Field(ge=0)] = 1.0
+    weight: Annotated[float, Field(ge=0)] = 10.0
     temperature: Annotated[float, Field(gt=0)] = 0.1
     shots: tuple[int, ...] = (16, 64, 256)
     few_shot_epochs: Annotated[int, Field(ge=1)] = 8
     fine_tuning_epochs: Annotated[int, Field(ge=1)] = 2
     fine_tuned: tuple[str, ...] = ("sst-2", "sst-5", "sarcasm")
-    map_weights: tuple[float, ...] = (0.0, 1.0, 10.0)
+    map_weights: tuple[float, ...] = (1.0, 10.0, 100.0)
     map_temperatures: tuple[float, ...] = (0.05, 0.1, 0.3)
     n_map_train: Annotated[int, Field(ge=0)] = 4000
 

@@ -135,6 +135,7 @@ def read_parts(parts: Sequence[Part], results: Path) -> dict[str, Figures]:
 def write_page(name: str, settings: Any, results: Path, found: Mapping[str, Figures], *, n_parts: int) -> str:
     """Write the page and its pictures beside the results, and return the page."""
     suite = get_suite(name)
+    make_directory(results)
     pictures = suite.draw(settings, found)
     size = ", ".join(f"{key} {value}" for key, value in dump_config(settings).items())
     state = "all of its" if len(found) == n_parts else f"{len(found)} of its {n_parts}"
