@@ -1,7 +1,8 @@
 """A process that has torch loaded and forks a child for each ``sentire`` command it is told to run.
 
 One request a line of standard input, as JSON; answered with the child's process id, and with how it ended. Loading
-torch takes seconds, and a test that kills twenty trainings cannot wait for it twenty times.
+torch takes seconds, and a test that kills twenty trainings cannot wait for it twenty times. What a training loads
+late is loaded here as well, or every child would load it anew.
 """
 
 import json
@@ -82,9 +83,10 @@ def slow_down(seconds: float) -> None:
 def serve() -> None:
     import accelerate  # noqa: F401
     import onnxruntime  # noqa: F401
-    import torch  # noqa: F401
-    import transformers  # noqa: F401
+    import torch._dynamo  # noqa: F401  a thousand modules that the first step of an optimiser asks for
+    import transformers.models.bert.modeling_bert  # noqa: F401
 
+    import sentire.cli.main
     import sentire.cli.training_table
     import sentire.training.train  # noqa: F401
 
