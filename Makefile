@@ -54,6 +54,8 @@ docs: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/start_share.py --tables-only
 	$(BIN)/python benchmarks/isear_folds.py --tables-only
 	$(BIN)/python benchmarks/search_speed.py --tables-only
+	$(BIN)/python benchmarks/representation_measures.py --tables-only
+	$(BIN)/python benchmarks/meld_context.py --tables-only
 
 linear: $(VENV)/dev.stamp
 	$(BIN)/sentire train configs/linear.toml --output src/sentire/assets/linear

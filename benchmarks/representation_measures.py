@@ -9,7 +9,7 @@ not change them.
   product and partition), scikit-learn's brute force, and faiss (a flat index), where that is installed.
 
     OMP_NUM_THREADS=1 python benchmarks/representation_measures.py   # 3 minutes on a free core
-    python benchmarks/representation_measures.py --show              # the stored figures as a table
+    python benchmarks/representation_measures.py --tables-only       # the table of docs/representations.md again
 """
 
 import argparse
@@ -36,8 +36,11 @@ from sentire.probing.clusters import cluster
 from sentire.probing.linear import linear_probe
 from sentire.probing.neighbours import CosineIndex, nearest, neighbour_probe
 from sentire.probing.splits import EmbeddedSplit
+from tables import put_table
 
-RESULTS = Path(__file__).resolve().parent / "results" / "representation_measures.json"
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "benchmarks" / "results" / "representation_measures.json"
+PAGE = ROOT / "docs" / "representations.md"
 SEED = 0
 N_TEXTS, N_FEATURES, N_CLASSES = 50_000, 384, 28
 N_TRAIN, N_DEV = 36_000, 7_000
@@ -179,13 +182,14 @@ def render_table(results: dict[str, Any]) -> str:
 
 
 def main() -> None:
-    """Measure and store, or show what is stored."""
+    """Measure and store, and write the table of the docs."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--show", action="store_true", help="show the stored figures")
-    if not parser.parse_args().show:
+    parser.add_argument("--tables-only", action="store_true", help="write the table from the stored figures")
+    if not parser.parse_args().tables_only:
         RESULTS.parent.mkdir(exist_ok=True)
         RESULTS.write_bytes(orjson.dumps(measure_all(), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-    sys.stdout.write(f"{render_table(orjson.loads(RESULTS.read_bytes()))}\n")
+    table = render_table(orjson.loads(RESULTS.read_bytes()))
+    PAGE.write_text(put_table(PAGE.read_text(encoding="utf-8"), "measures", table), encoding="utf-8")
 
 
 if __name__ == "__main__":

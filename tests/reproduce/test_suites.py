@@ -16,7 +16,8 @@ SMALL = {"seeds": [1], "n_train": 160, "n_dev": 60, "n_test": 60, "n_task_train"
 SIZES = {
     "retrofit": {
         "shots": [4],
-        "few_shot_epochs": 1,
+        "few_shot_passes": 1,
+        "few_shot_steps": 1,
         "n_map_train": 150,
         "map_weights": [0.0],
         "map_temperatures": [0.1],

@@ -53,6 +53,9 @@ TITLES: Mapping[str, str] = {
 COMPARED = (PRETRAINED, "contrast", "retrofit", "tlearn")
 """The rows that are fine-tuned and taught from few examples; the others are measured frozen."""
 
+N_CHOICES = 4
+"""Evaluations of a few-shot training, of which the best on dev is taken."""
+
 Seeds = Annotated[tuple[int, ...], Field(min_length=1)]
 
 
@@ -73,7 +76,8 @@ class RetrofitSettings:
         weight: λ.
         temperature: τ.
         shots: Texts of each class.
-        few_shot_epochs: Of training on them.
+        few_shot_passes: Least number of times that these are seen.
+        few_shot_steps: Least number of updates on them.
         fine_tuning_epochs: Of training on a whole task.
         fine_tuned: Tasks that are fine-tuned whole.
         map_weights: Values of λ of the map.
@@ -93,7 +97,8 @@ class RetrofitSettings:
     weight: Annotated[float, Field(ge=0)] = 10.0
     temperature: Annotated[float, Field(gt=0)] = 0.1
     shots: tuple[int, ...] = (16, 64, 256)
-    few_shot_epochs: Annotated[int, Field(ge=1)] = 8
+    few_shot_passes: Annotated[int, Field(ge=1)] = 8
+    few_shot_steps: Annotated[int, Field(ge=1)] = 80
     fine_tuning_epochs: Annotated[int, Field(ge=1)] = 2
     fine_tuned: tuple[str, ...] = ("sst-2", "sst-5", "sarcasm")
     map_weights: tuple[float, ...] = (1.0, 10.0, 100.0)
@@ -108,7 +113,7 @@ QUICK: Mapping[str, Any] = {
     "n_test": 200,
     "n_task_train": 300,
     "shots": [16],
-    "few_shot_epochs": 4,
+    "few_shot_steps": 40,
     "fine_tuning_epochs": 1,
     "fine_tuned": ["sst-2"],
     "n_map_train": 300,
@@ -224,7 +229,8 @@ class _Suite:
                     "shots": n_shots,
                     "seed": seed,
                     "n_test": settings.n_test,
-                    "n_epochs": settings.few_shot_epochs,
+                    "n_passes": settings.few_shot_passes,
+                    "n_steps": settings.few_shot_steps,
                 }
                 parts.append(
                     Part(
@@ -314,18 +320,21 @@ class _Suite:
     def _teach(self, name: str, task: Task, n_shots: int, seed: int) -> Figures:
         splits = self._read(task)
         train, dev = splits["train"], splits["dev"]
-        n_epochs = self._settings.fine_tuning_epochs
+        tuning = FineTuning(n_epochs=self._settings.fine_tuning_epochs)
         if n_shots:
             # With few texts to learn from there are few to choose on.
-            train = _draw(read_single(f"{task.data}:train", 0, self._data_root), n_shots, seed)
             dev = _draw(dev, min(n_shots, 32), seed)
-            n_epochs = self._settings.few_shot_epochs
+            tuning = FineTuning(n_epochs=N_CHOICES, batch_size=16 if n_shots < 256 else 32)
+            some = _draw(read_single(f"{task.data}:train", 0, self._data_root), n_shots, seed)
+            n_steps = -(-len(some) // tuning.batch_size)
+            n_passes = max(self._settings.few_shot_passes, -(-self._settings.few_shot_steps // n_steps))
+            train = some.take(np.tile(np.arange(len(some)), -(-n_passes // N_CHOICES)))
         return fine_tune(
             self._shelf.find(name),
             train,
             dev,
             splits["test"],
-            FineTuning(n_epochs=n_epochs, batch_size=32 if not n_shots or n_shots > 64 else 16),
+            tuning,
             seed=seed,
             on_progress=self._on_progress,
         )
