@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from sentire.core.config import config, dump_config, parse_config
+from sentire.core.config import config, parse_config
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.core.seeding import make_generator
 from sentire.metrics.geometry import alignment, embedding_shift, find_close_pairs, uniformity
@@ -27,6 +27,7 @@ from sentire.reproduce.part import Figures, Part
 from sentire.reproduce.plane import place_in_plane
 from sentire.reproduce.shelf import PRETRAINED, Shelf
 from sentire.reproduce.splits import Task, get_classes, read_task
+from sentire.reproduce.suite_parts import SuiteParts, name_encoder, wait_for
 from sentire.training.representation_recipe import RepresentationRecipe
 from sentire.training.sources import RatedSplit, read_rated
 
@@ -165,7 +166,7 @@ def make_parts(
     for seed in settings.seeds:
         is_first = seed == settings.seeds[0]
         for row in TITLES:
-            name = row if row == PRETRAINED else f"{row}-{seed}"
+            name = name_encoder(row, seed)
             if row == PRETRAINED and not is_first:
                 continue
             if row != PRETRAINED:
@@ -179,18 +180,10 @@ def make_parts(
     return parts
 
 
-class _Suite:
-    def __init__(self, settings: CarlSettings, shelf: Shelf, data_root: Path | None, on_progress: OnProgress) -> None:
-        self._settings, self._shelf, self._data_root, self._on_progress = settings, shelf, data_root, on_progress
-
-    def training(self, name: str) -> Part:
-        """The training of one encoder."""
-        key = {"recipe": dump_config(self._shelf.recipes[name])}
-        return Part(name=f"train.{name}", key=key, run=partial(self._train, name))
-
+class _Suite(SuiteParts[CarlSettings]):
     def frozen(self, name: str) -> list[Part]:
         """What the vectors of one encoder are worth as they are."""
-        settings, after = self._settings, self._after(name)
+        settings, after = self._settings, wait_for(name)
         key = {"encoder": self._key(name), "n_test": settings.n_test, "n_train": settings.n_task_train}
         parts = [Part(name=f"affect.{name}", key=key, run=partial(self._measure_affect, name), after=after)]
         for task in TASKS:
@@ -201,12 +194,12 @@ class _Suite:
     def plane(self, name: str) -> Part:
         """The places of test texts in a plane; no text is kept."""
         key = {"encoder": self._key(name), "n_plane": self._settings.n_plane}
-        return Part(name=f"plane.{name}", key=key, run=partial(self._place, name), after=self._after(name))
+        return Part(name=f"plane.{name}", key=key, run=partial(self._place, name), after=wait_for(name))
 
     def fine_tuned(self, row: str, seed: int) -> list[Part]:
         """What an encoder learns from a whole task."""
         settings = self._settings
-        name = row if row == PRETRAINED else f"{row}-{seed}"
+        name = name_encoder(row, seed)
         key = {
             "encoder": self._key(name),
             "seed": seed,
@@ -219,22 +212,11 @@ class _Suite:
                 name=f"fine-tuned.{task.name}.{row}-{seed}",
                 key=key,
                 run=partial(self._fine_tune, name, task, seed),
-                after=self._after(name),
+                after=wait_for(name),
             )
             for task in TASKS
             if task.name in settings.fine_tuned
         ]
-
-    def _key(self, name: str) -> object:
-        return self._settings.base if name == PRETRAINED else dump_config(self._shelf.recipes[name])
-
-    @staticmethod
-    def _after(name: str) -> tuple[str, ...]:
-        return () if name == PRETRAINED else (f"train.{name}",)
-
-    def _train(self, name: str) -> Figures:
-        report = self._shelf.report(name)
-        return {key: report[key] for key in ("n_texts", "evaluations", "best_step", "shift_on_dev")}
 
     def _measure_affect(self, name: str) -> Figures:
         embedded = {}

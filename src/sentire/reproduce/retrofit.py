@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import Field
 
 from sentire.classifiers.labelled import LabelledSplit
-from sentire.core.config import config, dump_config, parse_config
+from sentire.core.config import config, parse_config
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.metrics.geometry import embedding_shift
 from sentire.metrics.retrieval import retrieval
@@ -28,6 +28,7 @@ from sentire.reproduce.fine_tuning import FineTuning, fine_tune
 from sentire.reproduce.part import Figures, Part
 from sentire.reproduce.shelf import PRETRAINED, Shelf
 from sentire.reproduce.splits import Task, get_classes, read_single, read_task
+from sentire.reproduce.suite_parts import SuiteParts, name_encoder, wait_for
 from sentire.training.representation_recipe import RepresentationRecipe
 
 EMOTIONS = "goemotions"
@@ -182,32 +183,15 @@ def make_parts(
     for seed in settings.seeds:
         for row in COMPARED:
             parts += suite.fine_tuned(row, seed)
-    parts += [suite.map_point(name) for name in recipes if name.startswith("map-")]
+    parts += [suite.training(name, part=name) for name in recipes if name.startswith("map-")]
     return parts
 
 
-class _Suite:
-    def __init__(
-        self, settings: RetrofitSettings, shelf: Shelf, data_root: Path | None, on_progress: OnProgress
-    ) -> None:
-        self._settings, self._shelf, self._data_root, self._on_progress = settings, shelf, data_root, on_progress
-
-    def training(self, name: str) -> Part:
-        """The training of one encoder."""
-        return Part(
-            name=f"train.{name}",
-            key={"recipe": dump_config(self._shelf.recipes[name])},
-            run=partial(self._train, name),
-        )
-
-    def map_point(self, name: str) -> Part:
-        """The training of one point of the map, with what it reaches on dev."""
-        return Part(name=name, key={"recipe": dump_config(self._shelf.recipes[name])}, run=partial(self._train, name))
-
+class _Suite(SuiteParts[RetrofitSettings]):
     def frozen(self, name: str) -> list[Part]:
         """What the vectors of one encoder are worth as they are."""
         settings = self._settings
-        after = self._after(name)
+        after = wait_for(name)
         key = {"encoder": self._key(name), "n_test": settings.n_test, "n_train": settings.n_task_train}
         parts = [
             Part(name=f"emotions.{name}", key=key, run=partial(self._measure_emotions, name), after=after),
@@ -220,7 +204,7 @@ class _Suite:
 
     def few_shot(self, row: str, seed: int) -> list[Part]:
         """What an encoder learns from few examples of each class."""
-        settings, name = self._settings, self._name(row, seed)
+        settings, name = self._settings, name_encoder(row, seed)
         parts = []
         for task in TASKS:
             for n_shots in settings.shots:
@@ -237,14 +221,14 @@ class _Suite:
                         name=f"few-shot.{task.name}.{n_shots}.{row}-{seed}",
                         key=key,
                         run=partial(self._teach, name, task, n_shots, seed),
-                        after=self._after(name),
+                        after=wait_for(name),
                     )
                 )
         return parts
 
     def fine_tuned(self, row: str, seed: int) -> list[Part]:
         """What an encoder learns from a whole task."""
-        settings, name = self._settings, self._name(row, seed)
+        settings, name = self._settings, name_encoder(row, seed)
         key = {
             "encoder": self._key(name),
             "seed": seed,
@@ -257,7 +241,7 @@ class _Suite:
                 name=f"fine-tuned.{task.name}.{row}-{seed}",
                 key=key,
                 run=partial(self._teach, name, task, 0, seed),
-                after=self._after(name),
+                after=wait_for(name),
             )
             for task in TASKS
             if task.name in settings.fine_tuned
@@ -268,20 +252,6 @@ class _Suite:
         return Part(
             name="bias.data", key={"data": f"{EMOTIONS}:train"}, run=partial(audit_data, EMOTIONS, self._data_root)
         )
-
-    def _name(self, row: str, seed: int) -> str:
-        return row if row == PRETRAINED else f"{row}-{seed}"
-
-    def _key(self, name: str) -> object:
-        return self._settings.base if name == PRETRAINED else dump_config(self._shelf.recipes[name])
-
-    @staticmethod
-    def _after(name: str) -> tuple[str, ...]:
-        return () if name == PRETRAINED else (f"train.{name}",)
-
-    def _train(self, name: str) -> Figures:
-        report = self._shelf.report(name)
-        return {key: report[key] for key in ("n_texts", "evaluations", "best_step", "shift_on_dev")}
 
     def _measure_emotions(self, name: str) -> Figures:
         test = read_single(f"{EMOTIONS}:test", self._settings.n_test, self._data_root)
