@@ -34,6 +34,7 @@ EXIT_CODES = {
     "NotFittedError": 3,
     "ArtifactError": 4,
     "OutputError": 5,
+    "HeldError": 5,
     "MissingExtraError": 6,
     "FetchError": 7,
     "TrainingError": 8,

@@ -11,6 +11,7 @@ Every message has four parts: what was expected, what was got, where, and what t
     ├── ShapeError         arrays whose shapes do not fit together          exit  3
     ├── ArtifactError      a model or result file (format, version, hash)   exit  4
     ├── OutputError        a place that cannot be written                   exit  5
+    │   └── HeldError      a folder that another process is writing
     ├── MissingExtraError  an optional dependency that is not installed     exit  6
     ├── FetchError         a download that did not arrive whole             exit  7
     ├── TrainingError      a training that cannot go on                     exit  8
