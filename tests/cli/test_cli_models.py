@@ -164,7 +164,10 @@ def test_recipes_that_are_none(here, sentire):
         ("missing.toml", "a readable TOML file, got No such file or directory at missing.toml"),
         ("broken.toml", "valid TOML"),
         (".", "a readable TOML file, got Is a directory"),
-        ("visits.toml", "expected a kind of recipe (tfidf, encoder, representation), got none at recipe in visits.toml"),
+        (
+            "visits.toml",
+            "expected a kind of recipe (tfidf, encoder, representation), got none at recipe in visits.toml",
+        ),
     ):
         ran = sentire("train", name)
         assert (ran.code, ran.out) == (2, b"")

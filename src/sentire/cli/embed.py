@@ -17,8 +17,11 @@ def embed(
     text_column: Annotated[str, typer.Option(help="Column of the texts.")] = "text",
     id_column: Annotated[str, typer.Option(help="Column of the identifiers; the number of the line unless told.")] = "",
     encoder: Annotated[
-        str, typer.Option("--encoder", "-e", help="Registered encoder, folder of one, or owner/name on the hub.")
-    ] = "minilm",
+        str,
+        typer.Option(
+            "--encoder", "-e", help="default or minilm, the folder of a model or encoder, or owner/name on the hub."
+        ),
+    ] = "default",
     revision: Annotated[str, typer.Option(help="Full commit of an encoder on the hub.")] = "",
     file_format: Annotated[
         str | None, typer.Option("--format", help="Format of the input: csv, tsv, jsonl, parquet, txt.")
@@ -45,7 +48,7 @@ def embed(
     kind = check_vector_output(output)
     check_is_not_input(output, source)
     report = ReadReport(str(input_path), is_strict=strict, hint="name its --encoding or --format, or mend the file")
-    from sentire.representations.load import load_encoder  # after what is quickly said: it loads torch
+    from sentire.representations.load import load_encoder  # after what is quickly said
 
     with show_progress("embedding") as on_progress:
         loaded = load_encoder(encoder, revision=revision)

@@ -20,7 +20,7 @@ def search(
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many texts to show.")] = 10,
     encoder: Annotated[
-        str, typer.Option("--encoder", "-e", help="As in embed; unless told, the vectors' own, or minilm.")
+        str, typer.Option("--encoder", "-e", help="As in embed; unless told, the vectors' own, or default.")
     ] = "",
     revision: Annotated[str, typer.Option(help="Full commit of an encoder on the hub.")] = "",
     text_column: Annotated[str, typer.Option(help="Column of the texts in a file of texts.")] = "text",
@@ -83,14 +83,14 @@ def _load_index(source: "Source", encoder: str, revision: str) -> "Index":
 
     _refuse_array(source.path)
     facts = read_vector_facts(source.path)
-    from sentire.representations.load import load_encoder  # after what is quickly said: it loads torch
+    from sentire.representations.load import load_encoder  # after what is quickly said
 
     if facts is not None:
         name, commit = (encoder, revision) if encoder else name_encoder(facts)
         return read_index(source.path, load_encoder(name, revision=commit))
     report = ReadReport(str(source.path), hint="name its --encoding or --format, or mend the file")
     with show_progress("embedding") as on_progress:
-        loaded = load_encoder(encoder or "minilm", revision=revision)
+        loaded = load_encoder(encoder or "default", revision=revision)
         index = index_file(source, loaded, report=report, on_progress=on_progress)
     say_rejected(report)
     say(f"embedded {len(index):,} texts; to search them again at once, write them with sentire embed")

@@ -2,29 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from sentire.core.errors import DataError, ShapeError, UsageError
 from sentire.core.progress import OnProgress, stay_quiet
+from sentire.representations.text_encoder import TextEncoder
 from sentire.runtime.texts import list_texts
-
-
-class TextEncoder(Protocol):
-    """Turns texts into vectors."""
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of everything that determines the vectors."""
-
-    @property
-    def n_dimensions(self) -> int:
-        """D, the length of a vector."""
-
-    def encode(self, texts: Iterable[str], *, on_progress: OnProgress = stay_quiet) -> NDArray[np.float32]:
-        """Return the vectors of N texts, shape (N, D)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

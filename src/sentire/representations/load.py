@@ -1,18 +1,61 @@
 """Load an encoder by name, as one that turns texts into vectors."""
 
-from sentire.core.errors import ArtifactError, UnknownNameError
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sentire.core.errors import ArtifactError, UnknownNameError, UsageError, quote
 from sentire.core.pooling import POOLINGS
-from sentire.encoders.load import build_encoder
-from sentire.encoders.sentence_layout import MODULES_NAME, read_sentence_layout
-from sentire.encoders.sources import find_encoder
-from sentire.encoders.tokenizer import load_tokenizer
-from sentire.representations.sentence_encoder import SentenceEncoder
+from sentire.encoders.sources import REGISTERED_ENCODERS
+from sentire.representations.model_encoder import ModelEncoder
+from sentire.representations.text_encoder import TextEncoder
+from sentire.runtime.encoder_model import EncoderModel
+from sentire.runtime.load import EMBEDDED_MODELS, load
+from sentire.storage.manifest import MANIFEST_NAME
+
+if TYPE_CHECKING:
+    from sentire.representations.sentence_encoder import SentenceEncoder
 
 
 def load_encoder(
     name: str, *, revision: str = "", pooling: str | None = None, max_tokens: int | None = None
-) -> SentenceEncoder:
+) -> TextEncoder:
     """Load an encoder whose ``encode`` turns N texts into an (N, D) array.
+
+    Args:
+        name: ``default``, the embedded model, or the folder of a trained one: the vectors from which it judges, without
+            torch. Or what ``load_torch_encoder`` takes: ``minilm``, the folder of an encoder, a name on the hub.
+        revision: For the hub, and required there: the full commit.
+        pooling: ``mean`` or ``cls``, instead of what the folder says; not for a model, whose vectors are its own.
+        max_tokens: Of a text, special tokens included, instead of what the folder says; not for a model.
+
+    Raises:
+        UnknownNameError: No such encoder or pooling.
+        UsageError: A hub name without a commit, more tokens than the encoder takes, or a model that has no vectors or
+            whose vectors are asked to be others.
+        MissingExtraError: Torch, transformers, or the package of the registered encoder is not installed.
+        FetchError: The hub cannot be reached, or does not have the encoder.
+        ArtifactError: A file is missing, damaged or of an unsupported kind, or the tokenizer is another encoder's.
+
+    Example:
+        >>> encoder = load_encoder("default")
+        >>> encoder.encode(["What a day!", "So glad."]).shape
+        (2, 384)
+    """
+    if name in EMBEDDED_MODELS or (Path(name) / MANIFEST_NAME).is_file():
+        if revision or pooling is not None or max_tokens is not None:
+            raise UsageError(
+                expected="no revision, pooling or max_tokens for a model, whose vectors are its own",
+                got="one of them",
+                where=name,
+            )
+        return _load_model_encoder(name)
+    return load_torch_encoder(name, revision=revision, pooling=pooling, max_tokens=max_tokens)
+
+
+def load_torch_encoder(
+    name: str, *, revision: str = "", pooling: str | None = None, max_tokens: int | None = None
+) -> "SentenceEncoder":
+    """Load an encoder with torch: one that can be trained further, or saved.
 
     What a folder says as a sentence-transformers model is followed: its pooling, its longest text, and whether vectors
     are scaled to length 1. Any other encoder is pooled by the mean, takes as many tokens as it has positions, and its
@@ -26,17 +69,14 @@ def load_encoder(
         max_tokens: Of a text, special tokens included, instead of what the folder says.
 
     Raises:
-        UnknownNameError: No such encoder or pooling.
-        UsageError: A hub name without a commit, or more tokens than the encoder takes.
-        MissingExtraError: Torch, transformers, or the package of the registered encoder is not installed.
-        FetchError: The hub cannot be reached, or does not have the encoder.
-        ArtifactError: A file is missing, damaged or of an unsupported kind, or the tokenizer is another encoder's.
-
-    Example:
-        >>> encoder = load_encoder("minilm")  # doctest: +SKIP
-        >>> encoder.encode(["What a day!", "So glad."]).shape  # doctest: +SKIP
-        (2, 384)
+        UnknownNameError, UsageError, MissingExtraError, FetchError, ArtifactError: As ``load_encoder``.
     """
+    from sentire.encoders.load import build_encoder
+    from sentire.encoders.sentence_layout import MODULES_NAME, read_sentence_layout
+    from sentire.encoders.sources import find_encoder
+    from sentire.encoders.tokenizer import load_tokenizer
+    from sentire.representations.sentence_encoder import SentenceEncoder
+
     if pooling is not None and pooling not in POOLINGS:
         raise UnknownNameError.among("pooling", pooling, POOLINGS)
     files = find_encoder(name, revision=revision)
@@ -60,3 +100,14 @@ def load_encoder(
         max_tokens=longest if max_tokens is None else max_tokens,
         is_normalised=layout.is_normalised,
     )
+
+
+def _load_model_encoder(name: str) -> ModelEncoder:
+    model = load(name)
+    if not isinstance(model, EncoderModel):
+        raise UsageError(
+            expected=f"a model that has vectors, such as default, or an encoder ({', '.join(REGISTERED_ENCODERS)})",
+            got=quote(name),
+            where="encoder",
+        )
+    return ModelEncoder(model, name=name)

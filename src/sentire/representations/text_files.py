@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +13,10 @@ from numpy.typing import NDArray
 from sentire.core.errors import ArtifactError, quote
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.representations.index import Index
+from sentire.representations.text_encoder import TextEncoder
 from sentire.runtime.text_rows import Source, TextRow, check_is_not_input, read_text_batches
 from sentire.storage.report import ReadReport
 from sentire.storage.vector_files import open_vector_writer, read_vector_facts, read_vectors
-
-if TYPE_CHECKING:
-    from sentire.representations.sentence_encoder import SentenceEncoder
 
 _COMMIT = re.compile("[0-9a-f]{40}")
 
@@ -45,7 +43,7 @@ class FileEmbedding:
 
 def embed_file(
     source: Source,
-    encoder: "SentenceEncoder",
+    encoder: TextEncoder,
     output: Path,
     *,
     report: ReadReport | None = None,
@@ -79,7 +77,7 @@ def embed_file(
 
 def index_file(
     source: Source,
-    encoder: "SentenceEncoder",
+    encoder: TextEncoder,
     *,
     report: ReadReport | None = None,
     on_progress: OnProgress = stay_quiet,
@@ -103,7 +101,7 @@ def index_file(
     return Index(encoder, [row.id for row in rows], [row.text for row in rows], vectors)
 
 
-def read_index(path: Path, encoder: "SentenceEncoder") -> Index:
+def read_index(path: Path, encoder: TextEncoder) -> Index:
     """Read a Parquet file that ``embed_file`` wrote.
 
     Raises:
@@ -122,7 +120,7 @@ def read_index(path: Path, encoder: "SentenceEncoder") -> Index:
     return Index(encoder, table.ids, table.texts, table.vectors)
 
 
-def describe_vectors(encoder: "SentenceEncoder") -> dict[str, Any]:
+def describe_vectors(encoder: TextEncoder) -> dict[str, Any]:
     """Return the facts that stand in a file of an encoder's vectors, as plain data."""
     return {"encoder": encoder.name, "revision": encoder.revision, "fingerprint": encoder.fingerprint}
 
@@ -134,7 +132,7 @@ def name_encoder(facts: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _embed_batches(
-    source: Source, encoder: "SentenceEncoder", report: ReadReport, on_progress: OnProgress
+    source: Source, encoder: TextEncoder, report: ReadReport, on_progress: OnProgress
 ) -> Iterator[tuple[list[TextRow], NDArray[np.float32]]]:
     n_before = 0
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sentire.core.config import fingerprint
 from sentire.core.errors import ArtifactError
 from sentire.core.progress import OnProgress, stay_quiet
-from sentire.representations.load import load_encoder
+from sentire.representations.load import load_torch_encoder
 from sentire.representations.sentence_encoder import SentenceEncoder
 from sentire.storage.atomic import make_directory, open_atomic, write_json
 from sentire.training.representation import REPORT_NAME, train_representation
@@ -78,7 +78,7 @@ class Shelf:
 
     def _load(self, name: str) -> SentenceEncoder:
         if self._open is None or self._open[0] != name:
-            encoder = load_encoder(self.find(name), pooling="mean", max_tokens=self._max_tokens)
+            encoder = load_torch_encoder(self.find(name), pooling="mean", max_tokens=self._max_tokens)
             encoder.is_normalised = False  # a shift is measured between vectors as they are
             self._open = (name, encoder)
         return self._open[1]
