@@ -34,7 +34,7 @@ from sentire.evaluate.evaluator import evaluate_classifier
 from sentire.evaluate.result import EvaluationResult
 from sentire.evaluate.run import evaluate_model
 from sentire.runtime.decisions import decide
-from sentire.runtime.load import load
+from sentire.runtime.load import EMBEDDED_MODELS, load
 from sentire.storage.atomic import write_json
 from tables import put_table
 
@@ -120,6 +120,11 @@ ROWS: dict[str, Trained | Averaged] = {
         weights=(1.0, 1.0, 1.0),
     ),
     "default": Trained(title="the embedded encoder (int8): a second student, of these three", config="default"),
+    "default-linear": Averaged(
+        title="the embedded encoder and `linear`, averaged at run time",
+        models=("default", "linear"),
+        weights=(0.75, 0.25),
+    ),
 }
 
 
@@ -153,7 +158,9 @@ def average_log_odds(row: Averaged, texts: Sequence[str]) -> NDArray[np.float32]
     """
     total = np.zeros((len(texts), len(GOEMOTIONS)))
     for name, weight in zip(row.models, row.weights, strict=True):
-        total += weight / sum(row.weights) * load(name if name == "linear" else ROOT / name).predict_logits(texts)
+        total += (
+            weight / sum(row.weights) * load(name if name in EMBEDDED_MODELS else ROOT / name).predict_logits(texts)
+        )
     return total.astype(np.float32)
 
 

@@ -88,7 +88,7 @@ class RetrofitSettings:
 
     base: str = "minilm"
     seeds: Seeds = (1, 2, 3)
-    n_train: Annotated[int, Field(ge=0)] = 0
+    n_train: Annotated[int, Field(ge=0)] = 20000
     n_dev: Annotated[int, Field(ge=0)] = 2000
     n_test: Annotated[int, Field(ge=0)] = 0
     n_task_train: Annotated[int, Field(ge=0)] = 0
