@@ -54,6 +54,9 @@ TITLES: Mapping[str, str] = {
 COMPARED = (PRETRAINED, "contrast", "retrofit", "tlearn")
 """The rows that are fine-tuned and taught from few examples; the others are measured frozen."""
 
+N_AUDITED = 8000
+"""Most texts that the classifier of the bias audit learns from."""
+
 N_CHOICES = 4
 """Evaluations of a few-shot training, of which the best on dev is taken."""
 
@@ -284,7 +287,8 @@ class _Suite(SuiteParts[RetrofitSettings]):
         }
 
     def _audit(self, name: str) -> Figures:
-        train = read_single(f"{EMOTIONS}:train", self._settings.n_train or 8000, self._data_root)
+        n_train = min(self._settings.n_train or N_AUDITED, N_AUDITED)
+        train = read_single(f"{EMOTIONS}:train", n_train, self._data_root)
         return audit_encoder(partial(self._shelf.encode, name), train, name)
 
     def _teach(self, name: str, task: Task, n_shots: int, seed: int) -> Figures:
