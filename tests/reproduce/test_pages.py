@@ -21,12 +21,12 @@ FOUND = {
 
 def test_one_run_has_its_own_interval_and_several_have_that_of_their_mean():
     one = find_cell(FOUND, "emotions", "pretrained", (1, 2), ("mrr",))
-    assert (one.mean, one.low, one.high, one.n_seeds) == (0.3, 0.28, 0.33, 1)
+    assert (one.mean, one.low, one.high, one.values) == (0.3, 0.28, 0.33, (0.3,))
     both = find_cell(FOUND, "emotions", "retrofit", (1, 2), ("mrr",))
     assert both.mean == pytest.approx(0.55)
     # t of one degree of freedom is 12.706; the standard error of two figures .1 apart is .05.
     assert both.low == pytest.approx(0.55 - 12.706 * 0.05, abs=1e-3)
-    assert both.n_seeds == 2
+    assert both.values == (0.5, 0.6)
     assert find_cell(FOUND, "emotions", "tlearn", (1, 2), ("mrr",)) is None  # a seed is missing
     assert find_cell(FOUND, "emotions", "pretrained", (1, 2), ("mrr",), by_seed=True) is None
     plain = find_cell(FOUND, "emotions", "pretrained", (1,), ("n",))
@@ -35,8 +35,8 @@ def test_one_run_has_its_own_interval_and_several_have_that_of_their_mean():
 
 
 def test_a_table_shows_gaps_and_leaves_empty_rows_out():
-    cells = {"a": Cell(mean=0.5, low=0.4, high=0.6, n_seeds=3), "b": None}
-    other = {"a": None, "b": Cell(mean=-0.25, low=math.nan, high=math.nan, n_seeds=1)}
+    cells = {"a": Cell(mean=0.5, low=0.4, high=0.6, values=()), "b": None}
+    other = {"a": None, "b": Cell(mean=-0.25, low=math.nan, high=math.nan, values=())}
     table = render_table("x", {"a": "A", "b": "B", "c": "C"}, {"one": cells, "two": other}, digits=2)
     assert table.splitlines() == [
         "| x | one | two |",
@@ -46,8 +46,12 @@ def test_a_table_shows_gaps_and_leaves_empty_rows_out():
     ]
 
 
-def make_cell(mean, reach=0.01):
-    return Cell(mean=mean, low=mean - reach, high=mean + reach, n_seeds=3)
+def make_cell(mean, reach=0.01, spread=(-0.005, 0.0, 0.005)):
+    return Cell(mean=mean, low=mean - reach, high=mean + reach, values=tuple(mean + one for one in spread))
+
+
+def alone(mean):
+    return make_cell(mean, spread=(0.0,))
 
 
 @pytest.mark.parametrize(
@@ -57,10 +61,16 @@ def make_cell(mean, reach=0.01):
         (Claim.of_ratio("x", make_cell(0.129), make_cell(0.1), 1.3), "did not hold"),
         (Claim.of_order("x", make_cell(0.1), make_cell(0.2)), "held"),
         (Claim.of_order("x", make_cell(0.2), make_cell(0.1)), "did not hold"),
-        (Claim.of_interval("x", make_cell(0.52), make_cell(0.5)), "held"),
-        (Claim.of_interval("x", make_cell(0.505), make_cell(0.5)), "undecided"),
-        (Claim.of_interval("x", make_cell(0.49), make_cell(0.5)), "did not hold"),
-        (Claim.of_interval("x", make_cell(0.6, math.nan), make_cell(0.5)), "undecided"),
+        # Against one run: by the interval of the other alone.
+        (Claim.of_interval("x", make_cell(0.52), alone(0.5)), "held"),
+        (Claim.of_interval("x", make_cell(0.505), alone(0.5)), "undecided"),
+        (Claim.of_interval("x", make_cell(0.495), alone(0.5)), "undecided"),
+        (Claim.of_interval("x", make_cell(0.48), alone(0.5)), "did not hold"),
+        (Claim.of_interval("x", make_cell(0.6, math.nan), alone(0.5)), "undecided"),
+        # With the same seeds: by their differences, which may be surer than either, or less sure.
+        (Claim.of_interval("x", make_cell(0.501), make_cell(0.5)), "held"),
+        (Claim.of_interval("x", make_cell(0.499), make_cell(0.5)), "did not hold"),
+        (Claim.of_interval("x", make_cell(0.52, spread=(0.02, 0.0, -0.02)), make_cell(0.5)), "undecided"),
         (Claim.of_ratio("x", None, make_cell(0.5), 1.3), "not measured"),
         (Claim.of_order("x", make_cell(0.5), None), "not measured"),
         (Claim.of_interval("x", None, None), "not measured"),
@@ -107,5 +117,7 @@ def test_a_page_reads_what_the_parts_found():
 def test_unknown_suites_and_settings_are_refused():
     with pytest.raises(UnknownNameError, match=r'carl, retrofit\), got \'retrofi\'.*did you mean "retrofit"'):
         get_suite("retrofi")
+    with pytest.raises(ConfigError, match=r"shots"):
+        make_settings(SUITES["retrofit"], is_quick=True, overrides={"shots": []})
     with pytest.raises(ConfigError, match=r'the unknown key \'n_trian\'.*did you mean "n_train"'):
         make_settings(SUITES["carl"], is_quick=True, overrides={"n_trian": 3})

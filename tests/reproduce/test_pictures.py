@@ -31,8 +31,8 @@ def test_a_plane_has_a_dot_for_every_text():
 
 
 def test_a_curve_leaves_gaps_where_nothing_was_measured():
-    cell = Cell(mean=0.5, low=0.4, high=0.6, n_seeds=3)
-    alone = Cell(mean=0.7, low=math.nan, high=math.nan, n_seeds=1)
+    cell = Cell(mean=0.5, low=0.4, high=0.6, values=())
+    alone = Cell(mean=0.7, low=math.nan, high=math.nan, values=())
     picture = draw_curves(
         {"sst-2": {"pre-trained": {16: cell, 64: None}, "other": {16: None, 64: alone}}}, x_title="texts", y_title="F1"
     )

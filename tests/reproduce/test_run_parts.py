@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from sentire.core.errors import ArtifactError
+from sentire.core.errors import ArtifactError, UsageError
 from sentire.reproduce import run_parts as module
 from sentire.reproduce.part import Part, read_part, write_part
 from sentire.reproduce.run_parts import run_parts
@@ -27,16 +27,27 @@ def make_parts(done, names=("a", "b", "c"), after=None):
     return [Part(name=name, key={"size": 1}, run=run(name), after=after.get(name, ())) for name in names]
 
 
-def test_each_part_is_done_once_after_those_that_it_needs(tmp_path):
+def test_each_part_is_done_once(tmp_path):
     done, told = [], []
-    parts = make_parts(done, names=("late", "first", "middle"), after={"late": ("middle",), "middle": ("first",)})
+    parts = make_parts(done, after={"c": ("a", "b")})
     found = run_parts(parts, tmp_path / "r", tmp_path / "l", on_progress=lambda *news: told.append(news))
-    assert done == ["first", "middle", "late"]
-    assert found == {"first": {"place": 1}, "middle": {"place": 2}, "late": {"place": 3}}
-    assert [note for _, _, note in told] == ["first", "middle", "late", "done"]
+    assert done == ["a", "b", "c"]
+    assert found == {"a": {"place": 1}, "b": {"place": 2}, "c": {"place": 3}}
+    assert [note for _, _, note in told] == ["a", "b", "c", "done"]
     again = run_parts(parts, tmp_path / "r", tmp_path / "l")
     assert again == found
-    assert done == ["first", "middle", "late"]
+    assert done == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("names", "after", "said"),
+    [(("a", "b", "a"), {}, r"got a twice"), (("a", "b"), {"a": ("b",)}, r"got a before b")],
+)
+def test_names_twice_and_orders_that_do_not_fit_are_refused(tmp_path, names, after, said):
+    done = []
+    with pytest.raises(UsageError, match=said):
+        run_parts(make_parts(done, names=names, after=after), tmp_path / "r", tmp_path / "l")
+    assert done == []
 
 
 def test_a_suite_that_was_stopped_goes_on_and_may_have_moved(tmp_path):
@@ -84,7 +95,7 @@ def hold(folder, is_held, may_go):
 
 def test_a_part_that_another_process_does_is_left_to_it(tmp_path, monkeypatch):
     done = []
-    parts = make_parts(done)
+    parts = make_parts(done, names=("a", "needs-a", "b", "c"), after={"needs-a": ("a",)})
     context = multiprocessing.get_context("spawn")
     is_held, may_go = context.Event(), context.Event()
     other = context.Process(target=hold, args=(tmp_path / "l" / "a", is_held, may_go))
@@ -105,7 +116,7 @@ def test_a_part_that_another_process_does_is_left_to_it(tmp_path, monkeypatch):
     finally:
         may_go.set()
         other.join()
-    assert done == ["b", "c"]
+    assert done == ["b", "c", "needs-a"]
     assert found["a"] == {"place": "theirs"}
     assert len(waits) == 1
     assert time is module.time

@@ -211,6 +211,14 @@ def test_the_best_weights_are_kept_and_training_stops_when_it_gets_no_better(mak
     assert largest_difference(again.network.state_dict(), asked[4]) == 0
 
 
+def test_a_metric_that_is_no_number_ends_the_training_and_keeps_the_best(make_parts, tmp_path, monkeypatch):
+    asked = script_scores(monkeypatch, [0.1, float("nan"), 0.9])
+    with pytest.raises(TrainingError, match=r"a finite macro_f1 on dev, got nan at tiny; the answers are all alike"):
+        make_parts(optimisation={"n_epochs": 9}).fit(tmp_path)
+    kept, _ = read_checkpoint(tmp_path / BEST_NAME)
+    assert largest_difference(kept, asked[0]) == 0
+
+
 def test_who_listens_to_evaluations_may_end_the_training(make_parts, tmp_path):
     heard = []
 

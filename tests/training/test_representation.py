@@ -237,6 +237,10 @@ def test_the_target_follows_and_the_queue_holds_the_last_keys(make, tmp_path, mo
             {"affect": True, "token_detection": {"weight": 1.0}, "optimisation": {"is_cached": True}},
             r"token detection without cached gradients",
         ),
+        (
+            {"affect": True, "momentum": {"weight": 1.0, "queue_size": 15}},
+            r"a queue that holds the keys of a batch \(16\), or 0 for none, got 15",
+        ),
         ({"contrast": CONTRAST, "optimisation": {"batch_size": 1}}, r"batches of 2 texts or more, got 1"),
     ],
 )

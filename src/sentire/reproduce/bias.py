@@ -14,7 +14,7 @@ from sentire.probing.linear import LinearWeights, fit_linear
 from sentire.reproduce.part import Figures
 from sentire.runtime.judgement import Judgement
 
-_STRENGTH = 0.01
+STRENGTH = 0.01
 """C of the classifier: the same for every encoder, so that shifts can be compared."""
 
 
@@ -53,7 +53,7 @@ def audit_encoder(encode: Callable[[Sequence[str]], NDArray[np.float32]], train:
     Returns:
         For each group of words the mean absolute shift of a probability, and the share of texts whose decision flips.
     """
-    weights = fit_linear(encode(train.texts), train.targets, C=_STRENGTH, is_single_label=True)
+    weights = fit_linear(encode(train.texts), train.targets, C=STRENGTH, is_single_label=True)
     audit = audit_identity_terms(_Reader(name, train.space, encode, weights))
     groups = {
         one.group: {

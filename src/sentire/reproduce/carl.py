@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,9 @@ from sentire.probing.splits import EmbeddedSplit
 from sentire.reproduce.fine_tuning import FineTuning, fine_tune
 from sentire.reproduce.part import Figures, Part
 from sentire.reproduce.plane import place_in_plane
-from sentire.reproduce.shelf import PRETRAINED, Shelf
+from sentire.reproduce.shelf import PRETRAINED, Base, Shelf
 from sentire.reproduce.splits import Task, get_classes, read_task
-from sentire.reproduce.suite_parts import SuiteParts, name_encoder, wait_for
+from sentire.reproduce.suite_parts import SuiteParts, name_encoder
 from sentire.training.representation_recipe import RepresentationRecipe
 from sentire.training.sources import RatedSplit, read_rated
 
@@ -55,6 +55,9 @@ TITLES: Mapping[str, str] = {
 FINE_TUNED = (PRETRAINED, "carl")
 PLANES = (PRETRAINED, "carl", "carl-labels")
 
+MAX_TOKENS = 64
+"""Of a text."""
+
 CLOSE_QUANTILE = 0.02
 """Pairs nearer in valence and arousal than all but this share count as alike, for alignment."""
 
@@ -67,6 +70,8 @@ class CarlSettings:
 
     Attributes:
         base: The pre-trained encoder.
+        base_revision: Its commit, for one from the hub.
+        pooling: ``mean`` or ``cls``, of this encoder and of all that are trained from it.
         seeds: Of the trainings.
         n_train: Texts that an encoder is trained on; 0 for all.
         n_dev: Texts of dev, on which its best weights are chosen; 0 for all.
@@ -89,6 +94,8 @@ class CarlSettings:
     """
 
     base: str = "minilm"
+    base_revision: str = ""
+    pooling: Literal["mean", "cls"] = "mean"
     seeds: Seeds = (1, 2, 3)
     n_train: Annotated[int, Field(ge=0)] = 0
     n_dev: Annotated[int, Field(ge=0)] = 0
@@ -158,9 +165,8 @@ def make_parts(
 ) -> list[Part]:
     """Return the parts of the suite in an order that fits; arguments as of the retrofitting suite."""
     recipes = make_recipes(settings)
-    shelf = Shelf(
-        work, base=settings.base, recipes=recipes, data_root=data_root, max_tokens=64, on_progress=on_progress
-    )
+    base = Base(name=settings.base, revision=settings.base_revision, pooling=settings.pooling, max_tokens=MAX_TOKENS)
+    shelf = Shelf(work, base=base, recipes=recipes, data_root=data_root, on_progress=on_progress)
     suite = _Suite(settings, shelf, data_root, on_progress)
     parts: list[Part] = []
     for seed in settings.seeds:
@@ -183,36 +189,41 @@ def make_parts(
 class _Suite(SuiteParts[CarlSettings]):
     def frozen(self, name: str) -> list[Part]:
         """What the vectors of one encoder are worth as they are."""
-        settings, after = self._settings, wait_for(name)
-        key = {"encoder": self._key(name), "n_test": settings.n_test, "n_train": settings.n_task_train}
-        parts = [Part(name=f"affect.{name}", key=key, run=partial(self._measure_affect, name), after=after)]
+        sizes = {"n_test": self._settings.n_test, "n_train": self._settings.n_task_train}
+        parts = [
+            self.measurement(
+                f"affect.{name}",
+                name,
+                partial(self._measure_affect, name),
+                data=(AFFECT,),
+                settings=sizes | {"close_quantile": CLOSE_QUANTILE},
+            )
+        ]
         for task in TASKS:
             run = partial(self._probe, name, task)
-            parts.append(Part(name=f"probe.{task.name}.{name}", key=key, run=run, after=after))
+            parts.append(self.measurement(f"probe.{task.name}.{name}", name, run, data=(task.data,), settings=sizes))
         return parts
 
     def plane(self, name: str) -> Part:
         """The places of test texts in a plane; no text is kept."""
-        key = {"encoder": self._key(name), "n_plane": self._settings.n_plane}
-        return Part(name=f"plane.{name}", key=key, run=partial(self._place, name), after=wait_for(name))
+        sizes = {"n_test": self._settings.n_test, "n_plane": self._settings.n_plane}
+        return self.measurement(f"plane.{name}", name, partial(self._place, name), data=(AFFECT,), settings=sizes)
 
     def fine_tuned(self, row: str, seed: int) -> list[Part]:
         """What an encoder learns from a whole task."""
-        settings = self._settings
-        name = name_encoder(row, seed)
-        key = {
-            "encoder": self._key(name),
-            "seed": seed,
-            "n_train": settings.n_task_train,
-            "n_test": settings.n_test,
-            "n_epochs": settings.fine_tuning_epochs,
-        }
+        settings, name = self._settings, name_encoder(row, seed)
         return [
-            Part(
-                name=f"fine-tuned.{task.name}.{row}-{seed}",
-                key=key,
-                run=partial(self._fine_tune, name, task, seed),
-                after=wait_for(name),
+            self.measurement(
+                f"fine-tuned.{task.name}.{row}-{seed}",
+                name,
+                partial(self._fine_tune, name, task, seed),
+                data=(task.data,),
+                settings={
+                    "seed": seed,
+                    "n_train": settings.n_task_train,
+                    "n_test": settings.n_test,
+                    **asdict(FineTuning(n_epochs=settings.fine_tuning_epochs)),
+                },
             )
             for task in TASKS
             if task.name in settings.fine_tuned
@@ -250,6 +261,7 @@ class _Suite(SuiteParts[CarlSettings]):
             "macro_f1": asdict(probe.quality.macro_f1),
             "accuracy": asdict(probe.quality.micro_f1),
             "C": probe.C,
+            "n_iterations": probe.n_iterations,
             "n_train": len(splits["train"]),
             "n_test": len(splits["test"]),
         }
@@ -263,6 +275,8 @@ class _Suite(SuiteParts[CarlSettings]):
             splits["dev"],
             splits["test"],
             settings,
+            revision=self._shelf.get_revision(name),
+            pooling=self._settings.pooling,
             seed=seed,
             on_progress=self._on_progress,
         )
@@ -317,7 +331,12 @@ def _make_recipe(
             "name": f"{name}-{seed}",
             "seed": seed,
             "data": data | {"n_dev": settings.n_dev or (2000 if name == "carl-categories" else 0)},
-            "encoder": {"name": settings.base, "max_tokens": 64},
+            "encoder": {
+                "name": settings.base,
+                "revision": settings.base_revision,
+                "pooling": settings.pooling,
+                "max_tokens": MAX_TOKENS,
+            },
             "optimisation": {
                 "n_epochs": n_epochs,
                 "batch_size": settings.batch_size,

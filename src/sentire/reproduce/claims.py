@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sentire.reproduce.rows import Cell
+from sentire.reproduce.rows import Cell, summarise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,8 +14,7 @@ class Claim:
     Attributes:
         text: What is claimed.
         found: What was measured, in words.
-        verdict: ``held``, ``did not hold``, ``undecided`` where the interval of the better one reaches the other's
-            mean, or ``not measured``.
+        verdict: ``held``, ``did not hold``, ``undecided`` where the interval holds both, or ``not measured``.
     """
 
     text: str
@@ -47,17 +46,22 @@ class Claim:
 
     @classmethod
     def of_interval(cls, text: str, better: Cell | None, worse: Cell | None) -> "Claim":
-        """Claim that one figure is above another by more than its interval."""
+        """Claim that one figure is above another, by more than the interval of their difference.
+
+        Where both were measured with the same seeds, and so with the same draws of texts, the interval is that of the
+        mean of the differences; else that of the first figure against the second.
+        """
         if better is None or worse is None:
             return _unmeasured(text)
         gap = better.mean - worse.mean
-        is_clear = not math.isnan(better.low) and better.low > worse.mean
-        undecided = "undecided" if gap > 0 else "did not hold"
-        return cls(
-            text=text,
-            found=f"{better.render()} and {worse.render()}: {gap:+.3f}",
-            verdict="held" if is_clear else undecided,
-        )
+        if len(better.values) == len(worse.values) > 1:
+            paired = summarise([one - other for one, other in zip(better.values, worse.values, strict=True)])
+            low, high = paired.low, paired.high
+        else:
+            low, high = better.low - worse.mean, better.high - worse.mean
+        verdict = "held" if low > 0 else "did not hold" if high < 0 else "undecided"
+        interval = "" if math.isnan(low) else f" ({low:+.3f} to {high:+.3f})"
+        return cls(text=text, found=f"{better.render()} and {worse.render()}: {gap:+.3f}{interval}", verdict=verdict)
 
 
 def _unmeasured(text: str) -> Claim:

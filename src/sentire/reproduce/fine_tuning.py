@@ -1,9 +1,10 @@
 """Fine-tune an encoder on a task, and measure the answers of the network itself: nothing is exported."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import numpy as np
 
@@ -46,13 +47,17 @@ def fine_tune(
     test: LabelledSplit,
     settings: FineTuning,
     *,
+    revision: str = "",
+    pooling: str = "mean",
     seed: int,
     on_progress: OnProgress = stay_quiet,
-) -> Mapping[str, float]:
+) -> Mapping[str, Any]:
     """Return macro-F1 and accuracy on test with their bootstrap intervals over texts.
 
     Args:
         encoder: Name or folder.
+        revision: The commit, for a name on the hub.
+        pooling: Of the encoder.
         train: One label a text.
         dev: Where the best epoch is chosen.
         test: Measured on once.
@@ -67,7 +72,13 @@ def fine_tune(
             "name": "suite",
             "seed": seed,
             "data": {"train": train.name, "dev": dev.name},
-            "encoder": {"name": encoder, "max_tokens": settings.max_tokens, "inner_dropout": 0.0},
+            "encoder": {
+                "name": encoder,
+                "revision": revision,
+                "pooling": pooling,
+                "max_tokens": settings.max_tokens,
+                "inner_dropout": 0.0,
+            },
             "optimisation": {
                 "n_epochs": settings.n_epochs,
                 "batch_size": min(settings.batch_size, len(train)),
@@ -77,7 +88,7 @@ def fine_tune(
             },
         },
     )
-    files = find_encoder(encoder)
+    files = find_encoder(encoder, revision=revision)
     sources = Sources(labelled=[train], unlabelled={}, rated=None, dev=dev, dev_rated=None)
     with TemporaryDirectory() as scratch:  # short: a part that is stopped begins again
         network, shape, trained = fit_encoder(recipe, files, sources, Path(scratch), on_progress=on_progress)
@@ -98,14 +109,9 @@ def fine_tune(
     found = bootstrap(
         ClassificationStatistic(test.targets, decisions), generator=make_generator(seed, "bootstrap of fine-tuning")
     )
-    macro, micro = (found[name].estimate(n=len(test)) for name in ("macro_f1", "micro_f1"))
     return {
-        "macro_f1": macro.value,
-        "macro_f1_low": macro.low,
-        "macro_f1_high": macro.high,
-        "accuracy": micro.value,
-        "accuracy_low": micro.low,
-        "accuracy_high": micro.high,
+        "macro_f1": asdict(found["macro_f1"].estimate(n=len(test))),
+        "accuracy": asdict(found["micro_f1"].estimate(n=len(test))),
         "n_train": len(train),
         "n_test": len(test),
     }

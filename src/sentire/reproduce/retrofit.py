@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -23,12 +23,12 @@ from sentire.probing.clusters import cluster
 from sentire.probing.few_shot import draw_shots
 from sentire.probing.neighbours import neighbour_probe
 from sentire.probing.splits import EmbeddedSplit
-from sentire.reproduce.bias import audit_data, audit_encoder
+from sentire.reproduce.bias import STRENGTH, audit_data, audit_encoder
 from sentire.reproduce.fine_tuning import FineTuning, fine_tune
 from sentire.reproduce.part import Figures, Part
-from sentire.reproduce.shelf import PRETRAINED, Shelf
+from sentire.reproduce.shelf import PRETRAINED, Base, Shelf
 from sentire.reproduce.splits import Task, get_classes, read_single, read_task
-from sentire.reproduce.suite_parts import SuiteParts, name_encoder, wait_for
+from sentire.reproduce.suite_parts import SuiteParts, name_encoder
 from sentire.training.representation_recipe import RepresentationRecipe
 
 EMOTIONS = "goemotions"
@@ -54,6 +54,9 @@ TITLES: Mapping[str, str] = {
 COMPARED = (PRETRAINED, "contrast", "retrofit", "tlearn")
 """The rows that are fine-tuned and taught from few examples; the others are measured frozen."""
 
+MAX_TOKENS = 64
+"""Of a text that is embedded."""
+
 N_AUDITED = 8000
 """Most texts that the classifier of the bias audit learns from."""
 
@@ -69,6 +72,8 @@ class RetrofitSettings:
 
     Attributes:
         base: The pre-trained encoder.
+        base_revision: Its commit, for one from the hub.
+        pooling: ``mean`` or ``cls``, of this encoder and of all that are trained from it.
         seeds: Of the trainings and the draws.
         n_train: Texts that an encoder is retrofitted on; 0 for all.
         n_dev: Texts of dev, on which its best weights are chosen.
@@ -90,6 +95,8 @@ class RetrofitSettings:
     """
 
     base: str = "minilm"
+    base_revision: str = ""
+    pooling: Literal["mean", "cls"] = "mean"
     seeds: Seeds = (1, 2, 3)
     n_train: Annotated[int, Field(ge=0)] = 20000
     n_dev: Annotated[int, Field(ge=0)] = 2000
@@ -100,7 +107,7 @@ class RetrofitSettings:
     n_epochs: Annotated[int, Field(ge=1)] = 1
     weight: Annotated[float, Field(ge=0)] = 10.0
     temperature: Annotated[float, Field(gt=0)] = 0.1
-    shots: tuple[int, ...] = (16, 64, 256)
+    shots: Annotated[tuple[int, ...], Field(min_length=1)] = (16, 64, 256)
     few_shot_passes: Annotated[int, Field(ge=1)] = 8
     few_shot_steps: Annotated[int, Field(ge=1)] = 80
     fine_tuning_epochs: Annotated[int, Field(ge=1)] = 2
@@ -136,9 +143,9 @@ def make_recipes(settings: RetrofitSettings) -> dict[str, RepresentationRecipe]:
             "retrofit-stratified": _contrast(settings, sampler="stratified"),
             "retrofit-stratified-linear": _contrast(settings, kind="linear", sampler="stratified"),
             "tlearn": {"classification": {"weight": 1.0}},
-            "multitask": {
+            "multitask": {  # about as many texts of both tasks together as the other rows have
                 "classification": {"weight": 1.0, "further_weight": 1.0},
-                "data": {"further_train": "sst-2:train"},
+                "data": {"further_train": "sst-2:train", "n_train": settings.n_train * 2 // 3},
             },
         }
         for name, sections in rows.items():
@@ -153,7 +160,7 @@ def make_recipes(settings: RetrofitSettings) -> dict[str, RepresentationRecipe]:
 
 def name_map_point(weight: float, temperature: float) -> str:
     """Return the name of a point of the map."""
-    return f"map-{weight:g}-{temperature:g}"
+    return f"map-{weight!r}-{temperature!r}"
 
 
 def make_parts(
@@ -168,9 +175,8 @@ def make_parts(
         on_progress: Told of the steps of trainings.
     """
     recipes = make_recipes(settings)
-    shelf = Shelf(
-        work, base=settings.base, recipes=recipes, data_root=data_root, max_tokens=64, on_progress=on_progress
-    )
+    base = Base(name=settings.base, revision=settings.base_revision, pooling=settings.pooling, max_tokens=MAX_TOKENS)
+    shelf = Shelf(work, base=base, recipes=recipes, data_root=data_root, on_progress=on_progress)
     suite = _Suite(settings, shelf, data_root, on_progress)
     parts = [suite.data_audit()]
     for seed in settings.seeds:
@@ -194,57 +200,71 @@ class _Suite(SuiteParts[RetrofitSettings]):
     def frozen(self, name: str) -> list[Part]:
         """What the vectors of one encoder are worth as they are."""
         settings = self._settings
-        after = wait_for(name)
-        key = {"encoder": self._key(name), "n_test": settings.n_test, "n_train": settings.n_task_train}
         parts = [
-            Part(name=f"emotions.{name}", key=key, run=partial(self._measure_emotions, name), after=after),
-            Part(name=f"bias.{name}", key=key, run=partial(self._audit, name), after=after),
+            self.measurement(
+                f"emotions.{name}",
+                name,
+                partial(self._measure_emotions, name),
+                data=(EMOTIONS,),
+                settings={"n_test": settings.n_test},
+            ),
+            self.measurement(
+                f"bias.{name}",
+                name,
+                partial(self._audit, name),
+                data=(EMOTIONS,),
+                settings={"n_train": self._n_audited, "C": STRENGTH},
+            ),
         ]
         for task in (*TASKS, *DOMAINS):
-            run = partial(self._ask_neighbours, name, task)
-            parts.append(Part(name=f"neighbours.{task.name}.{name}", key=key, run=run, after=after))
+            part = self.measurement(
+                f"neighbours.{task.name}.{name}",
+                name,
+                partial(self._ask_neighbours, name, task),
+                data=(task.data,),
+                settings={"n_test": settings.n_test, "n_train": settings.n_task_train},
+            )
+            parts.append(part)
         return parts
 
     def few_shot(self, row: str, seed: int) -> list[Part]:
         """What an encoder learns from few examples of each class."""
         settings, name = self._settings, name_encoder(row, seed)
-        parts = []
-        for task in TASKS:
-            for n_shots in settings.shots:
-                key = {
-                    "encoder": self._key(name),
+        return [
+            self.measurement(
+                f"few-shot.{task.name}.{n_shots}.{row}-{seed}",
+                name,
+                partial(self._teach, name, task, n_shots, seed),
+                data=(task.data,),
+                settings={
                     "shots": n_shots,
                     "seed": seed,
                     "n_test": settings.n_test,
                     "n_passes": settings.few_shot_passes,
                     "n_steps": settings.few_shot_steps,
-                }
-                parts.append(
-                    Part(
-                        name=f"few-shot.{task.name}.{n_shots}.{row}-{seed}",
-                        key=key,
-                        run=partial(self._teach, name, task, n_shots, seed),
-                        after=wait_for(name),
-                    )
-                )
-        return parts
+                    "n_choices": N_CHOICES,
+                    **asdict(self._tune(n_shots)),
+                },
+            )
+            for task in TASKS
+            for n_shots in settings.shots
+        ]
 
     def fine_tuned(self, row: str, seed: int) -> list[Part]:
         """What an encoder learns from a whole task."""
         settings, name = self._settings, name_encoder(row, seed)
-        key = {
-            "encoder": self._key(name),
-            "seed": seed,
-            "n_train": settings.n_task_train,
-            "n_test": settings.n_test,
-            "n_epochs": settings.fine_tuning_epochs,
-        }
         return [
-            Part(
-                name=f"fine-tuned.{task.name}.{row}-{seed}",
-                key=key,
-                run=partial(self._teach, name, task, 0, seed),
-                after=wait_for(name),
+            self.measurement(
+                f"fine-tuned.{task.name}.{row}-{seed}",
+                name,
+                partial(self._teach, name, task, 0, seed),
+                data=(task.data,),
+                settings={
+                    "seed": seed,
+                    "n_train": settings.n_task_train,
+                    "n_test": settings.n_test,
+                    **asdict(self._tune(0)),
+                },
             )
             for task in TASKS
             if task.name in settings.fine_tuned
@@ -252,9 +272,18 @@ class _Suite(SuiteParts[RetrofitSettings]):
 
     def data_audit(self) -> Part:
         """How often words for what somebody is stand in the emotion data, and with which labels."""
-        return Part(
-            name="bias.data", key={"data": f"{EMOTIONS}:train"}, run=partial(audit_data, EMOTIONS, self._data_root)
+        return self.measurement(
+            "bias.data", PRETRAINED, partial(audit_data, EMOTIONS, self._data_root), data=(EMOTIONS,), settings={}
         )
+
+    @property
+    def _n_audited(self) -> int:
+        return min(self._settings.n_train or N_AUDITED, N_AUDITED)
+
+    def _tune(self, n_shots: int) -> FineTuning:
+        if not n_shots:
+            return FineTuning(n_epochs=self._settings.fine_tuning_epochs)
+        return FineTuning(n_epochs=N_CHOICES, batch_size=16 if n_shots < 256 else 32)
 
     def _measure_emotions(self, name: str) -> Figures:
         test = read_single(f"{EMOTIONS}:test", self._settings.n_test, self._data_root)
@@ -287,18 +316,16 @@ class _Suite(SuiteParts[RetrofitSettings]):
         }
 
     def _audit(self, name: str) -> Figures:
-        n_train = min(self._settings.n_train or N_AUDITED, N_AUDITED)
-        train = read_single(f"{EMOTIONS}:train", n_train, self._data_root)
+        train = read_single(f"{EMOTIONS}:train", self._n_audited, self._data_root)
         return audit_encoder(partial(self._shelf.encode, name), train, name)
 
     def _teach(self, name: str, task: Task, n_shots: int, seed: int) -> Figures:
         splits = self._read(task)
         train, dev = splits["train"], splits["dev"]
-        tuning = FineTuning(n_epochs=self._settings.fine_tuning_epochs)
+        tuning = self._tune(n_shots)
         if n_shots:
             # With few texts to learn from there are few to choose on.
             dev = _draw(dev, min(n_shots, 32), seed)
-            tuning = FineTuning(n_epochs=N_CHOICES, batch_size=16 if n_shots < 256 else 32)
             some = _draw(read_single(f"{task.data}:train", 0, self._data_root), n_shots, seed)
             n_steps = -(-len(some) // tuning.batch_size)
             n_passes = max(self._settings.few_shot_passes, -(-self._settings.few_shot_steps // n_steps))
@@ -309,6 +336,8 @@ class _Suite(SuiteParts[RetrofitSettings]):
             dev,
             splits["test"],
             tuning,
+            revision=self._shelf.get_revision(name),
+            pooling=self._settings.pooling,
             seed=seed,
             on_progress=self._on_progress,
         )
@@ -349,7 +378,12 @@ def _make_recipe(
         "recipe": "representation",
         "name": name,
         "seed": seed,
-        "encoder": {"name": settings.base, "max_tokens": 48},
+        "encoder": {
+            "name": settings.base,
+            "revision": settings.base_revision,
+            "pooling": settings.pooling,
+            "max_tokens": 48,
+        },
         "optimisation": {
             "n_epochs": settings.n_epochs,
             "batch_size": settings.batch_size,

@@ -18,19 +18,19 @@ class Cell:
         mean: Over the seeds.
         low: Lower end of the interval: of the mean over seeds (t), or of the texts (bootstrap) where there is one run.
         high: Upper end.
-        n_seeds: Runs.
+        values: Of the runs, in the order of the seeds.
     """
 
     mean: float
     low: float
     high: float
-    n_seeds: int
+    values: tuple[float, ...]
 
     def render(self, digits: int = 3) -> str:
         """Return the mean with its interval.
 
         Example:
-            >>> Cell(mean=0.5, low=0.45, high=0.55, n_seeds=3).render()
+            >>> Cell(mean=0.5, low=0.45, high=0.55, values=(0.48, 0.52)).render()
             '.500 (.450 to .550)'
         """
         interval = "" if math.isnan(self.low) else f" ({_short(self.low, digits)} to {_short(self.high, digits)})"
@@ -67,16 +67,21 @@ def find_cell(
     entries = [_follow(found[name], path) for name in names]
     values = [_get_value(entry) for entry in entries]
     if len(values) > 1:
-        summary = summarise_seeds(values)
-        return Cell(mean=summary.mean, low=summary.low, high=summary.high, n_seeds=len(values))
+        return summarise(values)
     entry = entries[0]
     low, high = (entry["low"], entry["high"]) if isinstance(entry, Mapping) else (math.nan, math.nan)
     return Cell(
         mean=values[0],
         low=math.nan if low is None else low,
         high=math.nan if high is None else high,
-        n_seeds=1,
+        values=tuple(values),
     )
+
+
+def summarise(values: Sequence[float]) -> Cell:
+    """Return the mean of several runs with its t-interval."""
+    summary = summarise_seeds(values)
+    return Cell(mean=summary.mean, low=summary.low, high=summary.high, values=summary.values)
 
 
 def render_table(

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from sentire.core.errors import HeldError
+from sentire.core.errors import HeldError, UsageError
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.reproduce.part import Figures, Part, read_part, write_part
 from sentire.storage.atomic import make_directory
@@ -29,9 +29,11 @@ def run_parts(
         on_progress: Told before each part.
 
     Raises:
+        UsageError: Two parts have one name, as those of a seed that is given twice.
         ArtifactError: A file is damaged or of other settings.
         SentireError: What a part raises; the parts before it stay done.
     """
+    _check(parts)
     make_directory(results)
     found: dict[str, Figures] = {}
     while len(found) < len(parts):
@@ -50,6 +52,19 @@ def run_parts(
             time.sleep(_WAIT_SECONDS)
     on_progress(len(parts), len(parts), "done")
     return found
+
+
+def _check(parts: Sequence[Part]) -> None:
+    names: set[str] = set()
+    for part in parts:
+        if part.name in names or not names.issuperset(part.after):
+            raise UsageError(
+                expected="parts of different names, each after those that it needs",
+                got=f"{part.name} twice" if part.name in names else f"{part.name} before {', '.join(part.after)}",
+                where="suite",
+                hint="name every seed and size once",
+            )
+        names.add(part.name)
 
 
 def _try(part: Part, results: Path, locks: Path) -> Figures | None:

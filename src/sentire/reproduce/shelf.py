@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +12,37 @@ from numpy.typing import NDArray
 from sentire.core.config import fingerprint
 from sentire.core.errors import ArtifactError
 from sentire.core.progress import OnProgress, stay_quiet
+from sentire.encoders.sources import find_encoder
 from sentire.representations.load import load_torch_encoder
 from sentire.representations.sentence_encoder import SentenceEncoder
 from sentire.storage.atomic import make_directory, open_atomic, write_json
+from sentire.storage.locks import hold_lock
 from sentire.training.representation import REPORT_NAME, train_representation
 from sentire.training.representation_recipe import RepresentationRecipe
 
 PRETRAINED = "pretrained"
 
+METHOD_VERSION = 1
+"""Of what the parts do. It stands in every part's file: raise it where a change of the code changes an outcome."""
+
 _READY_NAME = "suite.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """The pre-trained encoder of a suite.
+
+    Attributes:
+        name: Registered, a folder, or on the hub.
+        revision: The commit, for the hub.
+        pooling: ``mean`` or ``cls``: of this encoder and of all that are trained from it.
+        max_tokens: Of a text that is embedded.
+    """
+
+    name: str
+    revision: str
+    pooling: str
+    max_tokens: int
 
 
 class Shelf:
@@ -27,10 +50,9 @@ class Shelf:
 
     Args:
         folder: For what is large and can be made again.
-        base: Name of the pre-trained encoder.
+        base: The pre-trained encoder.
         recipes: Of the encoders that are trained from it, by their names.
         data_root: Where the corpora are; found by itself where None.
-        max_tokens: Of a text that is embedded.
         on_progress: Told of the trainings' steps.
     """
 
@@ -38,34 +60,54 @@ class Shelf:
         self,
         folder: Path,
         *,
-        base: str,
+        base: Base,
         recipes: Mapping[str, RepresentationRecipe],
         data_root: Path | None = None,
-        max_tokens: int,
         on_progress: OnProgress = stay_quiet,
     ) -> None:
         self.folder, self.base, self.recipes = folder, base, recipes
         self.data_root = data_root
-        self._max_tokens = max_tokens
         self._on_progress = on_progress
         self._open: tuple[str, SentenceEncoder] | None = None
+        self._base_sha256: str | None = None
 
     def find(self, name: str) -> str:
-        """Return the name by which ``find_encoder`` knows an encoder, after making sure that it is there."""
+        """Return the name by which ``find_encoder`` knows an encoder, after making sure that it is there.
+
+        Raises:
+            HeldError: Another process is training it.
+        """
         if name == PRETRAINED:
-            return self.base
+            return self.base.name
         folder, recipe = self.folder / "encoders" / name, self.recipes[name]
-        if not _is_ready(folder, recipe):
-            train_representation(
-                recipe,
-                folder,
-                data_root=self.data_root,
-                fixed_vectors=self._remember,
-                on_progress=self._on_progress,
-            )
-            write_json(folder / _READY_NAME, {"recipe": fingerprint(recipe)})
-            self._forget_checkpoints(folder)
+        with hold_lock(make_directory(self.folder / "locks" / f"encoder.{name}"), holder="process of this suite"):
+            mark = {"method": METHOD_VERSION, "recipe": fingerprint(recipe), "base": self.describe_base()}
+            if not _is_ready(folder, mark):
+                (folder / _READY_NAME).unlink(missing_ok=True)
+                train_representation(
+                    recipe,
+                    folder,
+                    data_root=self.data_root,
+                    fixed_vectors=self._remember,
+                    on_progress=self._on_progress,
+                )
+                write_json(folder / _READY_NAME, mark)
+                _forget_checkpoints(folder)
         return str(folder)
+
+    def get_revision(self, name: str) -> str:
+        """Return the revision that goes with the name of an encoder."""
+        return self.base.revision if name == PRETRAINED else ""
+
+    def describe_base(self) -> dict[str, object]:
+        """Return what determines the vectors of the pre-trained encoder, as plain data."""
+        if self._base_sha256 is None:
+            self._base_sha256 = find_encoder(self.base.name, revision=self.base.revision).weights_sha256
+        return {
+            "weights_sha256": self._base_sha256,
+            "pooling": self.base.pooling,
+            "max_tokens": self.base.max_tokens,
+        }
 
     def report(self, name: str) -> dict[str, object]:
         """Return the report of the training of an encoder."""
@@ -78,7 +120,12 @@ class Shelf:
 
     def _load(self, name: str) -> SentenceEncoder:
         if self._open is None or self._open[0] != name:
-            encoder = load_torch_encoder(self.find(name), pooling="mean", max_tokens=self._max_tokens)
+            encoder = load_torch_encoder(
+                self.find(name),
+                revision=self.get_revision(name),
+                pooling=self.base.pooling,
+                max_tokens=self.base.max_tokens,
+            )
             encoder.is_normalised = False  # a shift is measured between vectors as they are
             self._open = (name, encoder)
         return self._open[1]
@@ -100,16 +147,15 @@ class Shelf:
             np.save(file, vectors, allow_pickle=False)
         return vectors
 
-    @staticmethod
-    def _forget_checkpoints(folder: Path) -> None:
-        # Four times the size of the encoder, and of no use any more.
-        for path in (folder / "checkpoints").glob("*.safetensors"):
-            path.unlink()
+
+def _forget_checkpoints(folder: Path) -> None:
+    # Four times the size of the encoder, and of no use any more.
+    for path in (folder / "checkpoints").glob("*.safetensors"):
+        path.unlink()
 
 
-def _is_ready(folder: Path, recipe: RepresentationRecipe) -> bool:
+def _is_ready(folder: Path, mark: Mapping[str, object]) -> bool:
     try:
-        content = orjson.loads((folder / _READY_NAME).read_bytes())
+        return bool(orjson.loads((folder / _READY_NAME).read_bytes()) == mark)
     except (OSError, orjson.JSONDecodeError):
         return False
-    return bool(content == {"recipe": fingerprint(recipe)})

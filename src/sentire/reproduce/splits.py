@@ -1,6 +1,6 @@
 """The labelled splits that a suite measures on, cut to its size."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -35,6 +35,8 @@ def read_task(task: Task, n_train: int, n_test: int, data_root: Path | None) -> 
 def read_single(name: str, n_texts: int, data_root: Path | None) -> LabelledSplit:
     """Return the rows of a split that have exactly one label; of more than ``n_texts``, a draw that is always the same.
 
+    Its label space is then a single-label one: decisions are the likeliest label, on dev as on test.
+
     Raises:
         DataError: There is no such row.
     """
@@ -44,7 +46,7 @@ def read_single(name: str, n_texts: int, data_root: Path | None) -> LabelledSpli
         raise DataError(expected="texts with one label", got="none", where=name)
     if n_texts and n_texts < len(rows):
         rows = np.sort(make_generator(0, f"suite, {name}").choice(rows, size=n_texts, replace=False))
-    return split.take(rows)
+    return replace(split.take(rows), space=replace(split.space, task="single-label"))
 
 
 def get_classes(split: LabelledSplit) -> NDArray[np.int64]:

@@ -1,13 +1,16 @@
 """What the suites have in common: the trainings of encoders, and the parts that wait for them."""
 
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from sentire.core.config import dump_config
 from sentire.core.progress import OnProgress
+from sentire.data.registry import load_dataset, parse_split_name
 from sentire.reproduce.part import Figures, Part
-from sentire.reproduce.shelf import PRETRAINED, Shelf
+from sentire.reproduce.shelf import METHOD_VERSION, PRETRAINED, Shelf
+from sentire.training.representation_recipe import RepresentationRecipe
 
 SettingsT = TypeVar("SettingsT")
 
@@ -27,16 +30,41 @@ class SuiteParts(Generic[SettingsT]):
 
     def training(self, name: str, *, part: str = "") -> Part:
         """The training of one encoder; the part is called ``train.NAME`` unless told."""
-        key = {"recipe": dump_config(self._shelf.recipes[name])}
+        key = {"method": METHOD_VERSION, "encoder": self._describe(name)}
         return Part(name=part or name_training(name), key=key, run=partial(self._train, name))
+
+    def measurement(
+        self, name: str, encoder: str, run: Callable[[], Figures], *, data: Iterable[str], settings: Mapping[str, Any]
+    ) -> Part:
+        """What is done with one encoder, once it is there.
+
+        Args:
+            name: Of the part.
+            encoder: Name of the encoder.
+            run: Does it.
+            data: Names of the data sets that it reads.
+            settings: All else that determines its outcome.
+        """
+        key = {
+            "method": METHOD_VERSION,
+            "encoder": self._describe(encoder),
+            "data": {one: load_dataset(one).card.revision for one in data},
+            **settings,
+        }
+        after = () if encoder == PRETRAINED else (name_training(encoder),)
+        return Part(name=name, key=key, run=run, after=after)
 
     def _train(self, name: str) -> Figures:
         report = self._shelf.report(name)
         return {key: report[key] for key in ("n_texts", "evaluations", "best_step", "shift_on_dev")}
 
-    def _key(self, name: str) -> object:
+    def _describe(self, name: str) -> Mapping[str, Any]:
         """What determines an encoder."""
-        return self._shelf.base if name == PRETRAINED else dump_config(self._shelf.recipes[name])
+        base = {"base": self._shelf.describe_base()}
+        if name == PRETRAINED:
+            return base
+        recipe = self._shelf.recipes[name]
+        return base | {"recipe": dump_config(recipe), "data": _list_revisions(recipe)}
 
 
 def name_encoder(row: str, seed: int) -> str:
@@ -49,6 +77,8 @@ def name_training(name: str) -> str:
     return f"train.{name}"
 
 
-def wait_for(name: str) -> tuple[str, ...]:
-    """Return the parts that come before any measurement of an encoder."""
-    return () if name == PRETRAINED else (name_training(name),)
+def _list_revisions(recipe: RepresentationRecipe) -> dict[str, str]:
+    data = recipe.data
+    names = [data.train, data.further_train, data.dev, data.affect_dev, *(one.data for one in data.affect_train)]
+    cards = [parse_split_name(name)[0].card for name in names if name]
+    return {card.name: card.revision for card in cards}

@@ -203,6 +203,13 @@ class _Loop:
         with self._average.applied() if self._average is not None else nullcontext():
             measured = self._measure()
             score = measured[settings.metric]
+            if not np.isfinite(score):
+                raise TrainingError(
+                    expected=f"a finite {settings.metric} on dev",
+                    got=str(score),
+                    where=self._name,
+                    hint="the answers are all alike, or dev is too small for this metric",
+                )
             is_better = progress.best_score is None or score > progress.best_score
             if is_better:
                 progress.best_score, progress.best_step, progress.n_since_best = score, progress.n_steps, 0

@@ -10,6 +10,7 @@ from sentire.training.network import set_dropout
 from sentire.training.representation_recipe import ProjectionSection
 
 try:
+    import torch
     from torch import Tensor, nn
     from torch.nn.functional import normalize
 except ImportError as error:
@@ -32,6 +33,10 @@ class ProjectedEncoder(nn.Module):
 class RepresentationNetwork(nn.Module):
     """An encoder with a projection, heads, and, for a momentum contrast, a target encoder and its queue.
 
+    Attributes:
+        anchors: Texts that a contrast was asked about since the last look at dev, and those of them that had nobody to
+            come near to and were left out; shape (2,), int64.
+
     Args:
         encoder: Gives the hidden state of every token.
         hidden_size: D.
@@ -45,6 +50,8 @@ class RepresentationNetwork(nn.Module):
         n_queue_labels: L, numbers that say what a key is.
         inner_dropout: Inside the encoder.
     """
+
+    anchors: Tensor
 
     def __init__(
         self,
@@ -69,6 +76,8 @@ class RepresentationNetwork(nn.Module):
         self.further_head = nn.Linear(hidden_size, n_further_labels) if n_further_labels else None
         self.affect_head = nn.Linear(hidden_size, 2) if has_affect_head else None
         self.token_head = nn.Linear(hidden_size, 1) if has_token_head else None
+        # Part of the state, so that a resumed run tells the same share.
+        self.register_buffer("anchors", torch.zeros(2, dtype=torch.int64))
         self.target = MomentumCopy(ProjectedEncoder(encoder, self.projection)) if has_target else None
         n_projected = hidden_size if projection.kind == "none" else projection.n_dimensions
         self.queue = (

@@ -1,7 +1,6 @@
 """What a representation's recipe minimises: the weighted sum of its terms, over one batch at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,19 +34,6 @@ try:
     from torch.nn.functional import cross_entropy
 except ImportError as error:
     raise MissingExtraError(extra="train", needed_for="training an encoder") from error
-
-
-@dataclass(kw_only=True)
-class AnchorCount:
-    """How many texts had nobody to come near to, since the last look.
-
-    Attributes:
-        n_anchors: Texts that a contrastive term was asked about.
-        n_alone: Those of them without a positive in their batch, which were left out.
-    """
-
-    n_anchors: int = 0
-    n_alone: int = 0
 
 
 class RepresentationObjective:
@@ -84,7 +70,6 @@ class RepresentationObjective:
         self._special_ids = torch.tensor(sorted(special_ids))
         self._lengths = np.array([assembler.count(tokens, ()) for tokens in material.tokens])
         self._new_keys: tuple[Tensor, Tensor] | None = None
-        self.count = AnchorCount()
         self.steps_per_epoch = len(self.open_epoch(0))
 
     def open_epoch(self, epoch: int) -> Sequence[NDArray[np.int64]]:
@@ -133,16 +118,16 @@ class RepresentationObjective:
         self.network.update_target(self._recipe.momentum.momentum)
         if self.network.queue is not None and self._new_keys is not None:
             keys, labels = self._new_keys
-            n_places = len(self.network.queue.keys)
-            self.network.queue.push(keys[-n_places:], labels[-n_places:])
+            self.network.queue.push(keys, labels)
         self._new_keys = None
 
     def measure(self, device: torch.device) -> dict[str, float]:  # noqa: ARG002  the encoder knows where it is
         """Measure the vectors of dev; see ``measure_representation``."""
         measured = measure_representation(self._encoder, self.network.label_head, self._dev)
-        if self.count.n_anchors:
-            measured["share_without_positive"] = self.count.n_alone / self.count.n_anchors
-        self.count = AnchorCount()
+        n_anchors, n_alone = self.network.anchors.tolist()
+        if n_anchors:
+            measured["share_without_positive"] = n_alone / n_anchors
+        self.network.anchors.zero_()
         return measured
 
     def _assemble(self, rows: NDArray[np.int64], device: torch.device) -> TokenBatch:
@@ -281,20 +266,24 @@ class RepresentationObjective:
             )
             others.backward()  # type: ignore[no-untyped-call]
             total = others.detach()
-        n_texts = len(rows)
-        for part, gradient in zip(parts, gradients, strict=True):
+        eligible = [self._find_eligible(part) for part in parts]
+        n_texts = max(sum(int(one.any(dim=1).sum()) for one in eligible), 1)
+        for part, tokens, gradient in zip(parts, eligible, gradients, strict=True):
             assert gradient is not None  # noqa: S101  every part's vectors are in the loss
-            detected = section.weight * self._detect(step, part, gradient.detach()) / n_texts
+            detected = section.weight * self._detect(step, part, tokens, gradient.detach()) / n_texts
             detected.backward()  # type: ignore[no-untyped-call]
             total = total + detected.detach()
         return total
 
-    def _detect(self, step: Step, part: TokenBatch, gradient: Tensor) -> Tensor:
+    def _find_eligible(self, part: TokenBatch) -> Tensor:
+        """Return the real tokens that are not special ones, shape (B, T)."""
+        special = torch.isin(part.input_ids, self._special_ids.to(part.input_ids.device))
+        return part.attention_mask.bool() & ~special
+
+    def _detect(self, step: Step, part: TokenBatch, eligible: Tensor, gradient: Tensor) -> Tensor:
         """Return the sum over a part's texts of the token detection loss."""
         section, head = self._recipe.token_detection, self.network.token_head
         assert head is not None  # noqa: S101  made where the weight is not 0
-        special = torch.isin(part.input_ids, self._special_ids.to(part.input_ids.device))
-        eligible = part.attention_mask.bool() & ~special
         fresh = self.network.look_up_tokens(part)
         chosen = choose_perturbed(
             measure_saliency(gradient), eligible, torch.rand(eligible.shape, device=fresh.device), share=section.share
@@ -305,8 +294,7 @@ class RepresentationObjective:
         return token_detection_loss(logits.float(), chosen.perturbed.float(), eligible).sum()
 
     def _count(self, n_anchors: int, n_kept: int) -> None:
-        self.count.n_anchors += n_anchors
-        self.count.n_alone += n_anchors - n_kept
+        self.network.anchors += torch.tensor([n_anchors, n_anchors - n_kept], device=self.network.anchors.device)
 
 
 def _weigh_pairs(targets: str, queries: Tensor, keys: Tensor, bandwidth: float) -> Tensor:

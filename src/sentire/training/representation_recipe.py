@@ -319,6 +319,13 @@ def check_representation_recipe(recipe: RepresentationRecipe) -> None:
             "both",
             "optimisation.is_cached",
         )
+    if has_momentum(recipe) and 0 < recipe.momentum.queue_size < loop.batch_size:
+        raise _refuse(
+            recipe,
+            f"a queue that holds the keys of a batch ({loop.batch_size}), or 0 for none",
+            str(recipe.momentum.queue_size),
+            "momentum.queue_size",
+        )
     if loop.batch_size < 2:
         raise _refuse(recipe, "batches of 2 texts or more", str(loop.batch_size), "optimisation.batch_size")
 
