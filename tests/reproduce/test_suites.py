@@ -35,7 +35,11 @@ def test_a_suite_runs_to_its_page_and_again_for_nothing(tmp_path, corpus_root, m
     encoder = write_tiny_encoder(tmp_path / "encoder", n_positions=80)
     settings = make_settings(SUITES[name], is_quick=True, overrides=SMALL | SIZES[name] | {"base": str(encoder)})
     results, work = tmp_path / "results", tmp_path / "work"
-    page = run_suite(name, settings, results, work, data_root=corpus_root)
+    told = []
+    page = run_suite(name, settings, results, work, data_root=corpus_root, on_progress=lambda *news: told.append(news))
+    notes = [note for _, _, note in told]
+    assert "train.carl-1: 1 of 3, loss" in " ".join(notes) or "train.retrofit-1: 1 of 2, loss" in " ".join(notes)
+    assert [n_done for n_done, *_ in told] == sorted(n_done for n_done, *_ in told)
     assert "not measured" not in page
     assert "– |" not in page.split("## What of the claims held")[0]
     parts = sorted(results.glob("*.json"))

@@ -13,7 +13,15 @@ pytest.importorskip("transformers")
 import torch
 
 from sentire.core.config import parse_config
-from sentire.core.errors import ArtifactError, ConfigError, DataError, LabelError, TrainingError, UsageError
+from sentire.core.errors import (
+    ArtifactError,
+    ConfigError,
+    DataError,
+    LabelError,
+    OutputError,
+    TrainingError,
+    UsageError,
+)
 from sentire.core.labels import LabelSpace, load_label_space
 from sentire.losses.supervised_contrastive import supcon_loss
 from sentire.pairing.positives import same_label
@@ -21,7 +29,7 @@ from sentire.representations.load import load_encoder
 from sentire.representations.sentence_encoder import SentenceEncoder
 from sentire.training.label_affect import mix_label_affect, read_label_affect
 from sentire.training.loop import BEST_NAME, STATE_NAME
-from sentire.training.representation import train_representation
+from sentire.training.representation import _find_groups, train_representation
 from sentire.training.representation_dev import correlate_with_neighbours
 from sentire.training.representation_objective import RepresentationObjective
 from sentire.training.representation_recipe import RepresentationRecipe, check_representation_recipe
@@ -271,6 +279,29 @@ def test_data_that_cannot_be_learned_from_is_refused(make, data, tmp_path):
         train_representation(make(contrast=CONTRAST, data=one_class), tmp_path)
     with pytest.raises(ConfigError, match=r"at most 40 tokens, which the encoder has positions for, got 41"):
         train_representation(make(contrast=CONTRAST, encoder={"max_tokens": 41}), tmp_path)
+
+
+def test_files_of_others_are_never_overwritten(make, tmp_path):
+    (tmp_path / "README.md").write_text("mine")
+    with pytest.raises(OutputError, match=r"a new folder, or that of such a training, got one with README\.md"):
+        train_representation(make(**METHODS["retrofit"]), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["README.md"]
+    model = tmp_path / "model"
+    model.mkdir()
+    for name in ("manifest.json", "training.json"):
+        (model / name).write_text("{}")
+    with pytest.raises(OutputError, match=r"got the folder of a model"):
+        train_representation(make(**METHODS["retrofit"]), model)
+
+
+def test_labels_of_one_ekman_group_are_positive(make):
+    space = load_label_space("goemotions")
+    sources = type("Sources", (), {"space": space})()
+    groups = _find_groups(make(contrast=CONTRAST | {"positives": "ekman"}), sources)
+    of = dict(zip(space.labels, groups.tolist(), strict=True))
+    assert of["annoyance"] == of["anger"] != of["grief"] == of["sadness"]
+    assert of["neutral"] not in (of["joy"], of["anger"], of["sadness"])
+    assert _find_groups(make(contrast=CONTRAST), sources) is None
 
 
 def test_several_processes_are_refused(make, tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,9 +25,10 @@ from sentire.probing.splits import EmbeddedSplit
 from sentire.reproduce.fine_tuning import FineTuning, fine_tune
 from sentire.reproduce.part import Figures, Part
 from sentire.reproduce.plane import place_in_plane
-from sentire.reproduce.shelf import PRETRAINED, Base, Shelf
+from sentire.reproduce.shelf import PRETRAINED, Shelf
 from sentire.reproduce.splits import Task, get_classes, read_task
 from sentire.reproduce.suite_parts import SuiteParts, name_encoder
+from sentire.reproduce.suite_settings import MAX_TOKENS, Size, SuiteSettings, make_base, make_encoder_section
 from sentire.training.representation_recipe import RepresentationRecipe
 from sentire.training.sources import RatedSplit, read_rated
 
@@ -55,64 +56,36 @@ TITLES: Mapping[str, str] = {
 FINE_TUNED = (PRETRAINED, "carl")
 PLANES = (PRETRAINED, "carl", "carl-labels")
 
-MAX_TOKENS = 64
-"""Of a text."""
-
 CLOSE_QUANTILE = 0.02
 """Pairs nearer in valence and arousal than all but this share count as alike, for alignment."""
 
-Seeds = Annotated[tuple[int, ...], Field(min_length=1)]
-
 
 @config
-class CarlSettings:
-    """The size of the suite; these are the full size.
+class CarlSettings(SuiteSettings):
+    """The size of the suite, these being the full size; see ``SuiteSettings`` for the rest.
 
     Attributes:
-        base: The pre-trained encoder.
-        base_revision: Its commit, for one from the hub.
-        pooling: ``mean`` or ``cls``, of this encoder and of all that are trained from it.
-        seeds: Of the trainings.
-        n_train: Texts that an encoder is trained on; 0 for all.
-        n_dev: Texts of dev, on which its best weights are chosen; 0 for all.
-        n_test: Most texts of every dev and test split that is measured on; 0 for all.
-        n_task_train: Most texts of a task's train split for probes and fine-tuning; 0 for all.
-        batch_size: Of CARL.
-        learning_rate: Of CARL.
         n_epochs: Of CARL on EmoBank.
         n_label_train: Texts of GoEmotions for the last two rows, for one epoch; 0 for all.
-        temperature: τ.
         bandwidth: σ, in standard deviations.
         queue_size: K.
         momentum: m.
         detection_weight: β.
         share: r.
         step: ε.
-        fine_tuning_epochs: Of training on a whole task.
         fine_tuned: Tasks that are fine-tuned whole.
         n_plane: Texts in the plane.
     """
 
-    base: str = "minilm"
-    base_revision: str = ""
-    pooling: Literal["mean", "cls"] = "mean"
-    seeds: Seeds = (1, 2, 3)
-    n_train: Annotated[int, Field(ge=0)] = 0
-    n_dev: Annotated[int, Field(ge=0)] = 0
-    n_test: Annotated[int, Field(ge=0)] = 0
-    n_task_train: Annotated[int, Field(ge=0)] = 12000
-    batch_size: Annotated[int, Field(ge=8)] = 64
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    n_task_train: Size = 12000
     n_epochs: Annotated[int, Field(ge=1)] = 2
     n_label_train: Annotated[int, Field(ge=0)] = 16000
-    temperature: Annotated[float, Field(gt=0)] = 0.1
     bandwidth: Annotated[float, Field(gt=0)] = 0.5
     queue_size: Annotated[int, Field(ge=1)] = 1024
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99
     detection_weight: Annotated[float, Field(gt=0)] = 0.5
     share: Annotated[float, Field(gt=0, le=0.5)] = 0.15
     step: Annotated[float, Field(gt=0)] = 0.5
-    fine_tuning_epochs: Annotated[int, Field(ge=1)] = 2
     fine_tuned: tuple[str, ...] = ("polarity", "emotion")
     n_plane: Annotated[int, Field(ge=50)] = 1000
 
@@ -165,8 +138,7 @@ def make_parts(
 ) -> list[Part]:
     """Return the parts of the suite in an order that fits; arguments as of the retrofitting suite."""
     recipes = make_recipes(settings)
-    base = Base(name=settings.base, revision=settings.base_revision, pooling=settings.pooling, max_tokens=MAX_TOKENS)
-    shelf = Shelf(work, base=base, recipes=recipes, data_root=data_root, on_progress=on_progress)
+    shelf = Shelf(work, base=make_base(settings), recipes=recipes, data_root=data_root, on_progress=on_progress)
     suite = _Suite(settings, shelf, data_root, on_progress)
     parts: list[Part] = []
     for seed in settings.seeds:
@@ -331,12 +303,7 @@ def _make_recipe(
             "name": f"{name}-{seed}",
             "seed": seed,
             "data": data | {"n_dev": settings.n_dev or (2000 if name == "carl-categories" else 0)},
-            "encoder": {
-                "name": settings.base,
-                "revision": settings.base_revision,
-                "pooling": settings.pooling,
-                "max_tokens": MAX_TOKENS,
-            },
+            "encoder": make_encoder_section(settings, max_tokens=MAX_TOKENS),
             "optimisation": {
                 "n_epochs": n_epochs,
                 "batch_size": settings.batch_size,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import Field
@@ -26,9 +26,10 @@ from sentire.probing.splits import EmbeddedSplit
 from sentire.reproduce.bias import STRENGTH, audit_data, audit_encoder
 from sentire.reproduce.fine_tuning import FineTuning, fine_tune
 from sentire.reproduce.part import Figures, Part
-from sentire.reproduce.shelf import PRETRAINED, Base, Shelf
+from sentire.reproduce.shelf import PRETRAINED, Shelf
 from sentire.reproduce.splits import Task, get_classes, read_single, read_task
 from sentire.reproduce.suite_parts import SuiteParts, name_encoder
+from sentire.reproduce.suite_settings import Size, SuiteSettings, make_base, make_encoder_section
 from sentire.training.representation_recipe import RepresentationRecipe
 
 EMOTIONS = "goemotions"
@@ -54,63 +55,38 @@ TITLES: Mapping[str, str] = {
 COMPARED = (PRETRAINED, "contrast", "retrofit", "tlearn")
 """The rows that are fine-tuned and taught from few examples; the others are measured frozen."""
 
-MAX_TOKENS = 64
-"""Of a text that is embedded."""
-
 N_AUDITED = 8000
 """Most texts that the classifier of the bias audit learns from."""
 
 N_CHOICES = 4
 """Evaluations of a few-shot training, of which the best on dev is taken."""
 
-Seeds = Annotated[tuple[int, ...], Field(min_length=1)]
-
 
 @config
-class RetrofitSettings:
-    """The size of the suite; these are the full size.
+class RetrofitSettings(SuiteSettings):
+    """The size of the suite, these being the full size; see ``SuiteSettings`` for the rest.
 
     Attributes:
-        base: The pre-trained encoder.
-        base_revision: Its commit, for one from the hub.
-        pooling: ``mean`` or ``cls``, of this encoder and of all that are trained from it.
-        seeds: Of the trainings and the draws.
         n_train: Texts that an encoder is retrofitted on; 0 for all.
         n_dev: Texts of dev, on which its best weights are chosen.
-        n_test: Most texts of every dev and test split that is measured on; 0 for all.
-        n_task_train: Most texts of a task's train split; 0 for all.
-        batch_size: Of retrofitting.
-        learning_rate: Of retrofitting.
         n_epochs: Of retrofitting.
         weight: λ.
-        temperature: τ.
         shots: Texts of each class.
         few_shot_passes: Least number of times that these are seen.
         few_shot_steps: Least number of updates on them.
-        fine_tuning_epochs: Of training on a whole task.
         fine_tuned: Tasks that are fine-tuned whole.
         map_weights: Values of λ of the map.
         map_temperatures: Values of τ of the map.
         n_map_train: Texts that each point of the map is trained on.
     """
 
-    base: str = "minilm"
-    base_revision: str = ""
-    pooling: Literal["mean", "cls"] = "mean"
-    seeds: Seeds = (1, 2, 3)
-    n_train: Annotated[int, Field(ge=0)] = 20000
-    n_dev: Annotated[int, Field(ge=0)] = 2000
-    n_test: Annotated[int, Field(ge=0)] = 0
-    n_task_train: Annotated[int, Field(ge=0)] = 0
-    batch_size: Annotated[int, Field(ge=8)] = 64
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    n_train: Size = 20000
+    n_dev: Size = 2000
     n_epochs: Annotated[int, Field(ge=1)] = 1
     weight: Annotated[float, Field(ge=0)] = 10.0
-    temperature: Annotated[float, Field(gt=0)] = 0.1
     shots: Annotated[tuple[int, ...], Field(min_length=1)] = (16, 64, 256)
     few_shot_passes: Annotated[int, Field(ge=1)] = 8
     few_shot_steps: Annotated[int, Field(ge=1)] = 80
-    fine_tuning_epochs: Annotated[int, Field(ge=1)] = 2
     fine_tuned: tuple[str, ...] = ("sst-2", "sst-5", "sarcasm")
     map_weights: tuple[float, ...] = (1.0, 10.0, 100.0)
     map_temperatures: tuple[float, ...] = (0.05, 0.1, 0.3)
@@ -175,8 +151,7 @@ def make_parts(
         on_progress: Told of the steps of trainings.
     """
     recipes = make_recipes(settings)
-    base = Base(name=settings.base, revision=settings.base_revision, pooling=settings.pooling, max_tokens=MAX_TOKENS)
-    shelf = Shelf(work, base=base, recipes=recipes, data_root=data_root, on_progress=on_progress)
+    shelf = Shelf(work, base=make_base(settings), recipes=recipes, data_root=data_root, on_progress=on_progress)
     suite = _Suite(settings, shelf, data_root, on_progress)
     parts = [suite.data_audit()]
     for seed in settings.seeds:
@@ -378,12 +353,7 @@ def _make_recipe(
         "recipe": "representation",
         "name": name,
         "seed": seed,
-        "encoder": {
-            "name": settings.base,
-            "revision": settings.base_revision,
-            "pooling": settings.pooling,
-            "max_tokens": 48,
-        },
+        "encoder": make_encoder_section(settings, max_tokens=48),
         "optimisation": {
             "n_epochs": settings.n_epochs,
             "batch_size": settings.batch_size,

@@ -91,7 +91,6 @@ def run_suite(
     *,
     data_root: Path | None = None,
     on_progress: OnProgress = stay_quiet,
-    on_step: OnProgress = stay_quiet,
 ) -> str:
     """Do what is not done yet, write the page, and return it.
 
@@ -101,8 +100,7 @@ def run_suite(
         results: Folder of the small files of finished parts, and of the page.
         work: Folder of encoders and vectors, which can be made again.
         data_root: Where the corpora are; found by itself where None.
-        on_progress: Told before each part.
-        on_step: Told of the steps of trainings.
+        on_progress: Told before each part, and of the steps of its training.
 
     Raises:
         UnknownNameError: No such suite.
@@ -110,8 +108,20 @@ def run_suite(
         SentireError: What a part raises; the parts before it stay done.
     """
     suite = get_suite(name)
-    parts = suite.make_parts(settings, make_directory(work), data_root=data_root, on_progress=on_step)
-    found = run_parts(parts, results, work / "locks", on_progress=on_progress)
+    part: tuple[int, int | None, str] = (0, None, "")
+
+    def tell_part(n_done: int, n_total: int | None, note: str) -> None:
+        nonlocal part
+        part = (n_done, n_total, note)
+        on_progress(*part)
+
+    def tell_step(n_done: int, n_total: int | None, note: str) -> None:
+        n_parts_done, n_parts, name = part
+        place = "" if n_total is None else f"{n_done:,} of {n_total:,}, "
+        on_progress(n_parts_done, n_parts, f"{name}: {place}{note}")
+
+    parts = suite.make_parts(settings, make_directory(work), data_root=data_root, on_progress=tell_step)
+    found = run_parts(parts, results, work / "locks", on_progress=tell_part)
     return write_page(name, settings, results, found, n_parts=len(parts))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sentire._version import __version__
 from sentire.core.config import dump_config, fingerprint
-from sentire.core.errors import ConfigError, MissingExtraError
+from sentire.core.errors import ConfigError, MissingExtraError, OutputError, list_names
 from sentire.core.label_maps import load_label_map
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.encoders.load import build_encoder
@@ -26,6 +26,7 @@ from sentire.representations.sentence_encoder import SentenceEncoder
 from sentire.runtime.model_folder import CHECKPOINTS_NAME
 from sentire.storage.atomic import make_directory, write_json
 from sentire.storage.locks import hold_lock
+from sentire.storage.manifest import MANIFEST_NAME
 from sentire.training.loop import fit_network
 from sentire.training.processes import make_accelerator
 from sentire.training.representation_card import render_representation_card
@@ -96,6 +97,7 @@ def train_representation(
         ConfigError, DataError, UnknownNameError, ArtifactError, OutputError, TrainingError: As their messages say.
     """
     check_representation_recipe(recipe)
+    _check_output(output)
     started = time.perf_counter()
     on_progress(0, None, "reading")
     sources = read_representation_sources(recipe, data_root)
@@ -182,6 +184,18 @@ def train_representation(
         save_encoder(output, made, card=render_representation_card(recipe, files, sources, report))
         write_json(output / REPORT_NAME, {**report, "seconds_since_start": round(time.perf_counter() - started, 1)})
     return FinishedRepresentation(folder=output, encoder=made, report=report)
+
+
+def _check_output(output: Path) -> None:
+    """Make sure that the files of an encoder take nobody's place: README.md and config.json are common names."""
+    there = {path.name for path in output.iterdir()} if output.is_dir() else set()
+    if MANIFEST_NAME in there or (there and not there & {REPORT_NAME, CHECKPOINTS_NAME}):
+        raise OutputError(
+            expected="a new folder, or that of such a training",
+            got="the folder of a model" if MANIFEST_NAME in there else f"one with {list_names(sorted(there)[:3])}",
+            where=str(output),
+            hint="choose another folder",
+        )
 
 
 def _make_network(
