@@ -77,9 +77,9 @@ class CarlSettings(SuiteSettings):
         n_plane: Texts in the plane.
     """
 
-    n_task_train: Size = 12000
-    n_epochs: Annotated[int, Field(ge=1)] = 2
-    n_label_train: Annotated[int, Field(ge=0)] = 16000
+    n_task_train: Size = 4000
+    n_epochs: Annotated[int, Field(ge=1)] = 1
+    n_label_train: Annotated[int, Field(ge=0)] = 10000
     bandwidth: Annotated[float, Field(gt=0)] = 0.5
     queue_size: Annotated[int, Field(ge=1)] = 1024
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.99

@@ -53,7 +53,10 @@ TITLES: Mapping[str, str] = {
 """The rows of the tables, by the names of their encoders."""
 
 COMPARED = (PRETRAINED, "contrast", "retrofit", "tlearn")
-"""The rows that are fine-tuned and taught from few examples; the others are measured frozen."""
+"""The rows that are fine-tuned and taught from few examples."""
+
+TRANSFERRED = (*COMPARED, "multitask")
+"""The rows that are asked on other tasks and audited, frozen; the samplers and projections differ on emotions alone."""
 
 N_AUDITED = 8000
 """Most texts that the classifier of the bias audit learns from."""
@@ -80,12 +83,13 @@ class RetrofitSettings(SuiteSettings):
         n_map_train: Texts that each point of the map is trained on.
     """
 
-    n_train: Size = 20000
+    n_train: Size = 10000
     n_dev: Size = 2000
+    n_task_train: Size = 4000
     n_epochs: Annotated[int, Field(ge=1)] = 1
     weight: Annotated[float, Field(ge=0)] = 10.0
     shots: Annotated[tuple[int, ...], Field(min_length=1)] = (16, 64, 256)
-    few_shot_passes: Annotated[int, Field(ge=1)] = 8
+    few_shot_passes: Annotated[int, Field(ge=1)] = 4
     few_shot_steps: Annotated[int, Field(ge=1)] = 80
     fine_tuned: tuple[str, ...] = ("sst-2", "sst-5", "sarcasm")
     map_weights: tuple[float, ...] = (1.0, 10.0, 100.0)
@@ -158,10 +162,10 @@ def make_parts(
         for row in TITLES:
             if row == PRETRAINED:
                 if seed == settings.seeds[0]:
-                    parts += suite.frozen(PRETRAINED)
+                    parts += suite.frozen(row, seed)
                 continue
-            parts.append(suite.training(f"{row}-{seed}"))
-            parts += suite.frozen(f"{row}-{seed}")
+            parts.append(suite.training(name_encoder(row, seed)))
+            parts += suite.frozen(row, seed)
         for row in COMPARED:
             parts += suite.few_shot(row, seed)
     for seed in settings.seeds:
@@ -172,35 +176,36 @@ def make_parts(
 
 
 class _Suite(SuiteParts[RetrofitSettings]):
-    def frozen(self, name: str) -> list[Part]:
+    def frozen(self, row: str, seed: int) -> list[Part]:
         """What the vectors of one encoder are worth as they are."""
-        settings = self._settings
-        parts = [
+        settings, name = self._settings, name_encoder(row, seed)
+        emotions = self.measurement(
+            f"emotions.{name}",
+            name,
+            partial(self._measure_emotions, name),
+            data=(EMOTIONS,),
+            settings={"n_test": settings.n_test},
+        )
+        if row not in TRANSFERRED:
+            return [emotions]
+        bias = self.measurement(
+            f"bias.{name}",
+            name,
+            partial(self._audit, name),
+            data=(EMOTIONS,),
+            settings={"n_train": self._n_audited, "C": STRENGTH},
+        )
+        neighbours = [
             self.measurement(
-                f"emotions.{name}",
-                name,
-                partial(self._measure_emotions, name),
-                data=(EMOTIONS,),
-                settings={"n_test": settings.n_test},
-            ),
-            self.measurement(
-                f"bias.{name}",
-                name,
-                partial(self._audit, name),
-                data=(EMOTIONS,),
-                settings={"n_train": self._n_audited, "C": STRENGTH},
-            ),
-        ]
-        for task in (*TASKS, *DOMAINS):
-            part = self.measurement(
                 f"neighbours.{task.name}.{name}",
                 name,
                 partial(self._ask_neighbours, name, task),
                 data=(task.data,),
                 settings={"n_test": settings.n_test, "n_train": settings.n_task_train},
             )
-            parts.append(part)
-        return parts
+            for task in (*TASKS, *DOMAINS)
+        ]
+        return [emotions, bias, *neighbours]
 
     def few_shot(self, row: str, seed: int) -> list[Part]:
         """What an encoder learns from few examples of each class."""
