@@ -6,15 +6,17 @@ import pytest
 
 from sentire.classifiers.recipe import TfidfRecipe, classifier_grid
 from sentire.cli.recipes import read_recipe
-from sentire.core.config import dump_config, fingerprint, parse_config
+from sentire.core.config import dump_config, fingerprint, parse_config, read_config
 from sentire.core.label_maps import load_label_map
 from sentire.core.labels import load_label_space
 from sentire.data.registry import DATASETS, parse_split_name
 from sentire.runtime.load import EMBEDDED_MODELS
+from sentire.synthesis.config import SynthesisConfig, check_synthesis
 from sentire.training.recipe import EncoderRecipe, check_recipe
 from sentire.training.representation_recipe import RepresentationRecipe, check_representation_recipe
 
-CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("**/*.toml"))
+SYNTHESES = sorted((Path(__file__).parents[1] / "configs").glob("**/synthesis-*.toml"))
+CONFIGS = sorted({*(Path(__file__).parents[1] / "configs").glob("**/*.toml")} - {*SYNTHESES})
 
 
 def test_there_are_configs():
@@ -24,6 +26,13 @@ def test_there_are_configs():
         "linear.toml",
         "default.toml",
     }
+
+
+@pytest.mark.parametrize("path", SYNTHESES, ids=lambda path: path.name)
+def test_a_synthesis_loads_and_fits_together(path):
+    settings = read_config(SynthesisConfig, path)
+    check_synthesis(settings)
+    assert settings.name == path.stem
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)

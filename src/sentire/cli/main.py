@@ -22,6 +22,7 @@ from sentire.cli.embed import embed
 from sentire.cli.evaluate import evaluate
 from sentire.cli.reproduce import reproduce
 from sentire.cli.search import search
+from sentire.cli.synthesize import synthesize
 from sentire.cli.train import train
 from sentire.cli.tune import tune
 from sentire.core.errors import OutputError, SentireError, describe
@@ -40,13 +41,14 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Understand the emotions in text: offline, at once, with calibrated probabilities.",
     epilog="Exit codes: 0 done, 2 usage or configuration, 3 data, 4 model or result file, 5 output, 6 missing extra, "
-    "7 download, 8 training, 130 interrupted, 143 terminated.",
+    "7 download, 8 training, 9 language model, 10 budget, 130 interrupted, 143 terminated.",
 )
 app.command()(analyze)
 app.command()(embed)
 app.command()(search)
 app.command()(train)
 app.command()(tune)
+app.command()(synthesize)
 app.command()(crossvalidate)
 app.command()(evaluate)
 app.command()(compare)

@@ -15,6 +15,8 @@ Every message has four parts: what was expected, what was got, where, and what t
     ├── MissingExtraError  an optional dependency that is not installed     exit  6
     ├── FetchError         a download that did not arrive whole             exit  7
     ├── TrainingError      a training that cannot go on                     exit  8
+    ├── GenerationError    a language model that cannot be asked            exit  9
+    ├── BudgetError        a budget of calls, tokens or money that is spent exit 10
     └── NotFittedError     a model that is asked before it is trained       exit  3
 """
 
@@ -140,6 +142,18 @@ class TrainingError(SentireError):
     """A training that cannot go on, such as one whose loss is no number any more."""
 
     exit_code = 8
+
+
+class GenerationError(SentireError):
+    """A language model that cannot be asked: no endpoint, a wrong key, an unknown model, an outage."""
+
+    exit_code = 9
+
+
+class BudgetError(SentireError):
+    """A budget of calls, tokens or money that the next call would exceed."""
+
+    exit_code = 10
 
 
 class NotFittedError(SentireError, ValueError, AttributeError):

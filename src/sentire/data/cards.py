@@ -52,7 +52,8 @@ class DatasetCard:
         defects: What is wrong with the release, measured.
         changes: What the loader changes of what it reads.
         access: How to get the corpus where it cannot be fetched; empty where it can.
-        is_ours: The project made it itself: its rows are marked as synthetic, and figures on it say so.
+        is_ours: Made by the project itself, or by a model for whoever uses it: its rows are marked as synthetic, and
+            figures on it say so.
     """
 
     name: str

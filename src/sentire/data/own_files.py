@@ -36,6 +36,7 @@ class DatasetSection:
         affect_scale: The registered scale of the scores; empty for no check.
         licence: Of the data.
         weights_may_ship: Whether a model trained on it may be given away.
+        is_synthetic: A model wrote it: figures on it say that they do not show how well texts of others are judged.
         encoding: Of text files; empty for UTF-8, or UTF-16 with its mark.
         source: ``files`` or ``huggingface``.
         path: With ``huggingface``: ``owner/name``, or a folder relative to the TOML file.
@@ -51,6 +52,7 @@ class DatasetSection:
     affect_scale: str = ""
     licence: str = "not stated"
     weights_may_ship: WeightsMayShip = "no"
+    is_synthetic: bool = False
     encoding: str = ""
     source: Literal["files", "huggingface"] = "files"
     path: str = ""
@@ -129,6 +131,7 @@ def read_dataset_file(path: Path) -> Dataset:
         split_counts=dict.fromkeys(settings.splits, 0),
         grouped_by=settings.columns.group,
         has_context=bool(settings.columns.context),
+        is_ours=settings.dataset.is_synthetic,
     )
     return Dataset(card=card, iter_records=partial(_iter_records, settings, card, path.parent))
 
@@ -270,7 +273,15 @@ def _make_example(row: Row, columns: ColumnsSection, card: DatasetCard) -> Examp
     group = _parse_name(cells, columns.group, "group") if columns.group else ""
     if isinstance(group, _Refusal):
         return group
-    return Example(id=identity, text=text, context=context, labels=labels, scores=scores, group=group)
+    return Example(
+        id=identity,
+        text=text,
+        context=context,
+        labels=labels,
+        scores=scores,
+        group=group,
+        is_synthetic=card.is_ours,
+    )
 
 
 def _parse_name(cells: Mapping[str, object], column: str, kind: str) -> str | _Refusal:

@@ -19,7 +19,7 @@ from sentire.evaluate.training_data import TARGETS, look_at_training
 from sentire.metrics.bootstrap import DEFAULT_RESAMPLES
 from sentire.runtime.load import Model
 
-MADE_BY_US = "the project made this data itself: it shows what a model can do, not how well it judges texts of others"
+MADE_BY_US = "data made for its purpose: it shows what a model can do, not how well it judges texts of others"
 """The caution of figures on a data set whose card says so."""
 
 

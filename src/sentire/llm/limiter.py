@@ -1,0 +1,104 @@
+"""How many requests are under way: as many as the server takes, and never more than allowed.
+
+Additive increase, multiplicative decrease, as TCP does: each reply lets a fraction of a request more through, a server
+that is overwhelmed gets three fifths of what it had, at most once for each burst of refusals. Among those who wait, the
+oldest story goes first, so that stories are finished rather than begun.
+"""
+
+import asyncio
+import heapq
+import itertools
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+GROWTH = 8.0
+"""Requests more for each round of replies."""
+
+SHRINKAGE = 0.6
+
+CALM_SECONDS = 1.0
+"""Refusals within that time belong to one burst."""
+
+
+class Limiter:
+    """Gives out places for requests.
+
+    Args:
+        most: Places when all is well.
+        longest_pause_seconds: A server that asks for a longer one is asked again after that time.
+        clock: Tells the time in seconds.
+    """
+
+    def __init__(
+        self, most: int, *, longest_pause_seconds: float = 300.0, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._most, self._limit = most, float(most)
+        self._longest_pause_seconds, self._clock = longest_pause_seconds, clock
+        self._n_taken = 0
+        self._paused_until = 0.0
+        self._shrunk_at = float("-inf")
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._numbers = itertools.count()
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def limit(self) -> int:
+        """Places there are now."""
+        return max(1, int(self._limit))
+
+    @asynccontextmanager
+    async def place(self, priority: int) -> AsyncIterator[None]:
+        """Hold a place while the block runs; the lowest priority gets the next one that is free."""
+        await self._take(priority)
+        try:
+            yield
+        finally:
+            self._n_taken -= 1
+            self._hand_out()
+
+    def succeed(self) -> None:
+        """Hear that a request was answered."""
+        self._limit = min(float(self._most), self._limit + GROWTH / self._limit)
+        self._hand_out()
+
+    def throttle(self, retry_after: float | None) -> None:
+        """Hear that the server has too much to do.
+
+        Args:
+            retry_after: Seconds for which it wants to be left alone; None where it did not say.
+        """
+        now = self._clock()
+        if now - self._shrunk_at >= CALM_SECONDS:
+            self._shrunk_at = now
+            self._limit = max(1.0, self._limit * SHRINKAGE)
+        if retry_after is not None:
+            self._paused_until = max(self._paused_until, now + min(retry_after, self._longest_pause_seconds))
+
+    async def _take(self, priority: int) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiting, (priority, next(self._numbers), future))
+        self._hand_out()
+        try:
+            await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled():  # the place was given in the same moment
+                self._n_taken -= 1
+                self._hand_out()
+            raise
+
+    def _hand_out(self) -> None:
+        pause = self._paused_until - self._clock()
+        if pause > 0:
+            if self._timer is None:
+                self._timer = asyncio.get_running_loop().call_later(pause, self._wake)
+            return
+        while self._waiting and self._n_taken < self.limit:
+            _, _, future = heapq.heappop(self._waiting)
+            if not future.done():
+                self._n_taken += 1
+                future.set_result(None)
+
+    def _wake(self) -> None:
+        self._timer = None
+        self._hand_out()

@@ -1,0 +1,1 @@
+"""Level 4: emotional utterances written by a language model for the characters of stories, with and without context."""
