@@ -56,6 +56,8 @@ docs: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/search_speed.py --tables-only
 	$(BIN)/python benchmarks/representation_measures.py --tables-only
 	$(BIN)/python benchmarks/meld_context.py --tables-only
+	$(BIN)/python benchmarks/synthesis_overhead.py --tables-only
+	$(BIN)/python benchmarks/synthesis_student.py --tables-only
 
 linear: $(VENV)/dev.stamp
 	$(BIN)/sentire train configs/linear.toml --output src/sentire/assets/linear

@@ -57,6 +57,8 @@ def print_rows(statistics: Mapping[str, Any]) -> None:
         refused = sum(statistics["refused"][name].values())
         table.add_row(name, f"{sum(sizes.values()):,}", *(f"{n:,}" for n in sizes.values()), f"{refused:,}")
     console.print(table)
+    if not any(sum(sizes.values()) for sizes in statistics["splits"].values()):
+        console.print("no row came of it: see which calls failed and which rules left rows out")
     if statistics["still_to_be_made"]:
         console.print(f"not finished: at least {statistics['still_to_be_made']:,} calls are still to be made")
     missing = statistics["quota"]["missing_in_the_end"]

@@ -77,7 +77,8 @@ def _run(chosen: "SynthesisConfig", base: Path, folder: Path, *, is_export: bool
             with show_progress(chosen.name) as on_progress:
                 report = run_synthesis(site, ledger, on_progress=on_progress)
         finally:
-            print_counts(ledger.count())
+            if counts := ledger.count():
+                print_counts(counts)
         say(describe_run(report))
         if report.signal:
             say("stopped; what was under way was finished and is recorded: run it again to go on")

@@ -224,23 +224,27 @@ class Caller:
         request = call.request
         for attempt in range(1, self._retries.attempts + 1):
             is_last = attempt == self._retries.attempts
+            broken: UnusableReplyError | None = None
             async with self._ahead.place(call.priority):
                 bound = await self._claim(call, request, key)
-                reply, fault, seconds = await self._send(request, call.priority)
-                if reply is None:
-                    assert fault is not None  # noqa: S101  one of the two is there
-                    n_faults += 1
-                    failure = "" if fault.verdict == "again" and not is_last else fault.reason
-                    await self._settle_fault(key, fault, bound, seconds, failure)
-                else:
-                    value = _parse(call, reply)
-                    broken = value if isinstance(value, UnusableReplyError) else None
-                    n_repairs += broken is not None
-                    is_over = is_last or n_repairs > self._retries.repairs
-                    failure = "" if broken is None or not is_over else broken.reason
-                    await self._settle_reply(key, reply, broken, bound, seconds, failure)
-                    if not isinstance(value, UnusableReplyError):
-                        return Outcome(key=key, value=value)
+                # The place is held until the reply is on the disk: whatever kills the job, no more calls have to be
+                # made again than may be in flight.
+                async with self._limiter.place(call.priority):
+                    reply, fault, seconds = await self._send(request)
+                    if reply is None:
+                        assert fault is not None  # noqa: S101  one of the two is there
+                        n_faults += 1
+                        failure = "" if fault.verdict == "again" and not is_last else fault.reason
+                        await self._settle_fault(key, fault, bound, seconds, failure)
+                    else:
+                        value = _parse(call, reply)
+                        broken = value if isinstance(value, UnusableReplyError) else None
+                        n_repairs += broken is not None
+                        is_over = is_last or n_repairs > self._retries.repairs
+                        failure = "" if broken is None or not is_over else broken.reason
+                        await self._settle_reply(key, reply, broken, bound, seconds, failure)
+                        if not isinstance(value, UnusableReplyError):
+                            return Outcome(key=key, value=value)
             if failure:
                 return Outcome(key=key, failure=failure)
             if reply is not None and broken is not None:
@@ -283,14 +287,13 @@ class Caller:
             raise StoppedError from error
         return bound
 
-    async def _send(self, request: Request, priority: int) -> tuple[Reply | None, FaultError | None, float]:
-        async with self._limiter.place(priority):
-            started = time.perf_counter()
-            try:
-                reply = await self._provider.complete(request)
-            except FaultError as fault:
-                self._hear_fault(fault)
-                return None, fault, time.perf_counter() - started
+    async def _send(self, request: Request) -> tuple[Reply | None, FaultError | None, float]:
+        started = time.perf_counter()
+        try:
+            reply = await self._provider.complete(request)
+        except FaultError as fault:
+            self._hear_fault(fault)
+            return None, fault, time.perf_counter() - started
         self._limiter.succeed()
         self._n_failures_in_a_row = 0
         return reply, None, time.perf_counter() - started

@@ -1,11 +1,13 @@
 """The configuration of a synthesis: a TOML file that is the whole experiment."""
 
+import hashlib
 from dataclasses import field
 from typing import Annotated, Literal
 
+import orjson
 from pydantic import Field
 
-from sentire.core.config import config
+from sentire.core.config import config, dump_config
 from sentire.core.errors import ConfigError
 from sentire.core.labels import LabelSpace, load_label_space, make_label_space
 from sentire.llm.budget import Budget
@@ -213,6 +215,16 @@ class SynthesisConfig:
     quality: QualitySection = field(default_factory=QualitySection)
     splits: SplitsSection = field(default_factory=SplitsSection)
     expect: ExpectSection = field(default_factory=ExpectSection)
+
+
+def fingerprint_outcome(settings: SynthesisConfig) -> str:
+    """Hash what determines the rows: not where the model runs, how fast it is asked, nor what may be spent."""
+    dumped = dump_config(settings)
+    for key in ("limits", "retries", "budget", "expect"):
+        del dumped[key]
+    for key in ("provider", "second"):
+        dumped[key] = dumped[key] and dumped[key]["model"]
+    return hashlib.sha256(orjson.dumps(dumped, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
 def get_label_space(settings: SynthesisConfig) -> LabelSpace:

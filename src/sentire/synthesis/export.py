@@ -7,14 +7,14 @@ from typing import Any
 import orjson
 
 from sentire._version import __version__
-from sentire.core.config import dump_config, fingerprint
+from sentire.core.config import dump_config
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.storage.atomic import make_directory, write_bytes, write_json
 from sentire.storage.folders import open_folder
 from sentire.storage.ledger import LedgerReader
 from sentire.storage.writers import open_row_writer
 from sentire.synthesis.card import render_card
-from sentire.synthesis.config import SynthesisConfig
+from sentire.synthesis.config import SynthesisConfig, fingerprint_outcome
 from sentire.synthesis.definitions import LabelGuide, load_label_guide
 from sentire.synthesis.dividing import SPLITS, divide
 from sentire.synthesis.judging import Row, SetName
@@ -82,7 +82,7 @@ def export_synthesis(
         statistics = {
             "name": settings.name,
             "sentire_version": __version__,
-            "settings": fingerprint(settings),
+            "settings": fingerprint_outcome(settings),
             "models": models,
             "prompts": _list_prompts(),
             "splits": divisions,

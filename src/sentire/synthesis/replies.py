@@ -26,6 +26,8 @@ _LABEL_LAST = re.compile(
 )
 _NUMBER = re.compile(r"(?<![\d.])(?:0?\.\d+|[01](?:\.\d+)?)(?![\d.])")
 
+# Only of replies that are no JSON: characters may well begin like that.
+_POLITE = re.compile(r"\W*(?:certainly|sure|of course|absolutely|i am sorry|i'm sorry|sorry)\b", re.IGNORECASE)
 _META = re.compile(
     r"\b(as an ai|(?:large )?language model|"
     r"i (?:can(?:no|')t|cannot|am unable to) (?:assist with|help with|fulfil|comply|create|generate|write)|"
@@ -154,6 +156,8 @@ def read_text(text: str, key: str) -> str:
     else:
         if text.lstrip().startswith(("{", "[")):
             raise UnusableReplyError("broken JSON in the reply")
+        if _POLITE.match(text):
+            raise UnusableReplyError("talk about the task", text[:60])
         raw = text
     cleaned = _clean(raw)
     if not cleaned:

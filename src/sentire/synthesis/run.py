@@ -115,8 +115,12 @@ def run_synthesis(site: Site, ledger: Ledger, *, on_progress: OnProgress = stay_
 
     Raises:
         BudgetError, GenerationError, OutputError, DataError: As their messages say; what was answered is in the ledger.
+        KeyboardInterrupt: What was under way was dropped.
     """
-    return asyncio.run(_run(site, ledger, on_progress))
+    try:
+        return asyncio.run(_run(site, ledger, on_progress))
+    except asyncio.CancelledError as dropped:
+        raise KeyboardInterrupt from dropped
 
 
 def collect(site: Site, ledger: LedgerReader) -> Collection:
