@@ -2,8 +2,8 @@
 
 The Orig rows of `sentire synthesize configs/synthesis-demo.toml` in six folds of two stories; every row is judged by a
 model that saw neither its story nor its characters. Chance is the same measure after the rows' labels were exchanged at
-random, 200 times. Where SENTIRE_DATA names the corpora, models learned from all rows are also asked about GoEmotions' test
-texts, which people wrote.
+random, 200 times. Where SENTIRE_DATA names the corpora, models learned from all rows are also asked about GoEmotions'
+test texts, which people wrote.
 
     python benchmarks/synthesis_student.py                 # a few minutes
     python benchmarks/synthesis_student.py --tables-only   # the table in docs/synthesis.md again
@@ -170,7 +170,7 @@ def render(measured: dict[str, Any]) -> str:
     """Render the tables."""
     names = ("macro ROC-AUC", "micro average precision", "likeliest label is right")
     lines = [
-        f"{measured['n_rows']} rows of {measured['n_stories']} stories, six folds by story, 95 % intervals over stories:",
+        f"{measured['n_rows']} rows, {measured['n_stories']} stories, six folds by story, 95 % intervals over stories:",
         "",
         f"| | {' | '.join(names)} |",
         f"|---|{'---|' * len(names)}",

@@ -345,3 +345,20 @@ def test_soft_labels_need_no_scale_and_labels_may_be_called_as_dimensions_are(tm
     examples = list(describe(tmp_path, plain).iter_split("all", reading=reading))
     assert [one.scores for one in examples] == [{"calm": 0.5, "valence": 0.5}]
     assert reading.reports[0].reasons == {"soft label that is not from 0 to 1": 1}
+
+
+@pytest.mark.parametrize(
+    ("line", "is_synthetic"), [("is_synthetic = true", True), ("is_synthetic = false", False), ("", False)]
+)
+def test_rows_that_a_model_wrote_are_marked(tmp_path, line, is_synthetic):
+    (tmp_path / "train.csv").write_text("nr,comment,product,shop,emotion\n7,Cold,soup,A,sadness\n8,Warm,soup,A,joy\n")
+    dataset = describe(tmp_path, LABELLED.replace('licence = "ours"', f'licence = "ours"\n{line}'))
+    assert dataset.card.is_ours is is_synthetic
+    assert [one.is_synthetic for one in dataset.iter_split("train")] == [is_synthetic] * 2
+
+
+def test_whether_a_model_wrote_it_is_part_of_the_revision_and_is_true_or_false(tmp_path):
+    synthetic = LABELLED.replace('licence = "ours"', 'licence = "ours"\nis_synthetic = true')
+    assert describe(tmp_path, synthetic).card.revision != describe(tmp_path, LABELLED).card.revision
+    with pytest.raises(ConfigError, match=r"got 'yes' at dataset\.is_synthetic"):
+        describe(tmp_path, synthetic.replace("= true", '= "yes"'))

@@ -33,6 +33,7 @@ def byte_tokenizer():
     return tokenizer
 
 
+@settings(max_examples=40)
 @given(st.lists(st.text(st.characters(codec="utf-8"), max_size=40), min_size=1, max_size=4))
 def test_the_bound_is_never_less_than_the_tokens_of_the_bytes(byte_tokenizer, texts):
     messages = tuple(Message(role="user", text=text) for text in texts)
@@ -170,7 +171,7 @@ def test_less_than_nothing_is_no_budget(key):
 SMALL = st.integers(0, 30)
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(
     budget=st.builds(Budget, calls=SMALL, tokens=st.integers(0, 200), money=st.integers(0, 90).map(lambda n: n / 1e6)),
     bounds=st.lists(st.tuples(SMALL, SMALL, SMALL), max_size=30),

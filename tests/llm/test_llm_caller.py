@@ -479,8 +479,9 @@ def test_a_server_that_answers_now_and_then_is_no_outage(tmp_path):
 
     retries = Retries(first_wait_seconds=0.0, attempts=1000)
     with open_caller(tmp_path, Scripted(script), halt=halt, retries=retries) as (caller, _, _):
-        outcomes = ask_all(caller, [make_call(n) for n in range(12)])
-    assert [outcome.value for outcome in outcomes] == ["joy"] * 12
+        outcomes = ask_all(caller, [make_call(n) for n in range(4)])
+    assert [outcome.value for outcome in outcomes] == ["joy"] * 4
+    assert n_asked > 3 * FEWEST_FAILURES_OF_OUTAGE
     assert not halt.is_called
 
 
@@ -781,7 +782,7 @@ def test_a_disk_that_is_full_ends_the_job_after_what_was_under_way_is_recorded(t
         results = ask_all(caller, [make_call(n) for n in range(20)])
         assert "room for the ledger, got a full disk" in str(halt.reason)
         states = count_states(ledger)
-        assert set(states) == {"done"}
+        assert set(states) <= {"done", "pending"}
         assert 1 <= states["done"] == len(provider.asked) < 20
         assert sum(type(result) is StoppedError for result in results) >= 20 - states["done"]
 
@@ -789,28 +790,30 @@ def test_a_disk_that_is_full_ends_the_job_after_what_was_under_way_is_recorded(t
 # --- What nobody foresaw ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "result",
-    [
-        Reply(text=GOOD, input_tokens=2**64 - 1, output_tokens=1),
-        FaultError("model failed", "give up", detail="half of a smile: \ud83d"),
-        "half of a smile: \ud83d",
-    ],
-    ids=["counts that no database takes", "fault that is no text", "reply that is no text"],
-)
-def test_what_a_provider_says_never_leaves_a_job_hanging(tmp_path, result):
-    async def work(caller):
-        asking = asyncio.create_task(caller.ask(SAME))
-        _, hanging = await asyncio.wait([asking], timeout=0.5)
-        asking.cancel()
-        await asyncio.gather(asking, return_exceptions=True)
-        assert not hanging
-        return asking.result()
+async def ask_patiently(caller):
+    """Ask, and fail where nothing comes of it, neither an outcome nor the end of the job."""
+    asking = asyncio.create_task(caller.ask(SAME))
+    _, hanging = await asyncio.wait([asking], timeout=0.5)
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert not hanging
+    return asking.exception() or asking.result()
 
-    with open_caller(tmp_path, Scripted(script_of(result))) as (caller, ledger, _):
-        outcome = run(work(caller))
-        assert outcome.value or outcome.failure
-        assert get_entry(ledger, SAME).state in ("done", "failed")
+
+@pytest.mark.parametrize("verdict", ["again", "give up"])
+def test_a_fault_that_is_no_valid_text_is_recorded_all_the_same(tmp_path, verdict):
+    fault = FaultError("model failed", verdict, detail="half of a smile: \ud83d")
+    retries = Retries(attempts=2, first_wait_seconds=0.0)
+    with open_caller(tmp_path, Scripted(script_of(fault)), retries=retries) as (caller, ledger, _):
+        assert run(ask_patiently(caller)).failure == "model failed"
+        assert set(get_entry(ledger, SAME).faults) == {"model failed: half of a smile: ?"}
+
+
+def test_a_count_that_no_database_takes_never_leaves_a_job_hanging(tmp_path):
+    halt, provider = Halt(), Scripted(script_of(Reply(text=GOOD, input_tokens=2**64 - 1, output_tokens=1)))
+    with open_caller(tmp_path, provider, halt=halt) as (caller, _, _):
+        result = run(ask_patiently(caller))
+        assert isinstance(result, Outcome) or (isinstance(result, StoppedError) and halt.reason is not None)
 
 
 def test_a_mend_of_a_reply_that_is_no_text_is_asked_for_all_the_same(tmp_path):

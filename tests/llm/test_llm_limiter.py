@@ -29,7 +29,7 @@ async def queue(limiter, name, came, priority=0, turns=1):
 # --- Places -----------------------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(
     most=st.integers(1, 6),
     works=st.lists(st.tuples(st.integers(0, 3), st.integers(0, 4), st.integers(0, 4)), max_size=25),

@@ -463,6 +463,7 @@ def test_a_refusal_that_is_not_about_the_schema_keeps_it():
         ({"prompt_tokens": "12", "completion_tokens": 3.5}, (None, None)),
         ({"prompt_tokens": -1, "completion_tokens": True}, (None, None)),
         ({"prompt_tokens": None}, (None, None)),
+        ({"prompt_tokens": 2**63, "completion_tokens": 2**64 - 1}, (None, None)),  # -1 of a careless server
     ],
     ids=str,
 )

@@ -235,5 +235,6 @@ def test_the_settings_are_those_of_the_provider(folder):
     assert isinstance(made, BatchProvider)
     assert made.model == str(folder)
     assert made._batch_size == 3
-    other = make_transformers_provider(replace(settings, model="other/model"))  # nothing is loaded yet
-    assert other.model == "other/model"
+    # Nothing is loaded yet, so that any name will do.
+    other = make_transformers_provider(replace(settings, model="other/model", revision="abc"))
+    assert other.model == "other/model@abc"

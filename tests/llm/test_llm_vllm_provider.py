@@ -102,7 +102,7 @@ def make_question(text, **changes):
 
 def test_the_model_is_made_as_the_settings_say(engine):
     provider = load(revision="abc", engine={"max_model_len": 4096, "enable_prefix_caching": False})
-    assert provider.model == "a/b"
+    assert provider.model == "a/b@abc"
     assert engine.made_with == [
         {
             "model": "a/b",

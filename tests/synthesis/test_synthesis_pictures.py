@@ -16,8 +16,15 @@ def make_statistics(**refused):
     }
 
 
-def test_every_label_and_every_rule_is_in_its_picture():
-    pictures = draw_synthesis(make_statistics(**{"too few words": 3, "duplicate": 1}))
+STATISTICS = make_statistics(**{"too few words": 3, "duplicate": 1})
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    return draw_synthesis(STATISTICS)
+
+
+def test_every_label_and_every_rule_is_in_its_picture(pictures):
     assert set(pictures) == {"labels.svg", "refused.svg"}
     labels, refused = (pictures[name].decode() for name in ("labels.svg", "refused.svg"))
     assert all(f">{label}<" in labels for label in GOEMOTIONS.labels)
@@ -29,7 +36,6 @@ def test_where_nothing_was_left_out_there_is_no_picture_of_it():
     assert set(draw_synthesis(make_statistics())) == {"labels.svg"}
 
 
-def test_the_same_statistics_give_the_same_bytes():
-    statistics = make_statistics(duplicate=1)
-    assert draw_synthesis(statistics) == draw_synthesis(statistics)
-    assert b"<dc:date>" not in draw_synthesis(statistics)["labels.svg"]
+def test_the_same_statistics_give_the_same_bytes(pictures):
+    assert draw_synthesis(STATISTICS) == pictures
+    assert b"<dc:date>" not in pictures["labels.svg"]

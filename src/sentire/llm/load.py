@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sentire.llm.model_names import name_model
 from sentire.llm.provider import Provider
 from sentire.llm.settings import OpenAIServer, Replay, TransformersModel, VllmModel
 
@@ -24,7 +25,7 @@ def load_provider(settings: OpenAIServer | Replay | TransformersModel | VllmMode
     if isinstance(settings, Replay):
         from sentire.llm.replay_provider import ReplayProvider
 
-        return ReplayProvider(folder / settings.path, model=settings.model)
+        return ReplayProvider(folder / settings.path, model=name_model(settings, folder=folder))
     if isinstance(settings, TransformersModel):
         from sentire.llm.transformers_provider import make_transformers_provider
 

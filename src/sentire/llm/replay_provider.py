@@ -1,9 +1,8 @@
 """Replies from a file: for tests, for demonstrations, and for a run that somebody else paid for."""
 
-import hashlib
 from pathlib import Path
 
-from sentire.core.errors import GenerationError, describe
+from sentire.core.errors import GenerationError
 from sentire.llm.exchange import FaultError, Reply, Request
 from sentire.storage.report import ReadReport
 from sentire.storage.rows import read_rows
@@ -14,21 +13,15 @@ class ReplayProvider:
 
     Args:
         path: Of the file.
-        model: What the replies are said to come from; the hash of the file follows it, so that a changed file is
-            another model.
+        model: Its name, as the ledger records it.
 
     Raises:
-        GenerationError: The file cannot be read or has a row without name or reply.
+        DataError: The file cannot be read.
+        GenerationError: It has a row without name or reply.
     """
 
     def __init__(self, path: Path, *, model: str) -> None:
-        try:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-        except OSError as error:
-            raise GenerationError(
-                expected="a file of replies", got=describe(error), where=str(path), hint="see provider.path"
-            ) from error
-        self.model = f"{model}@{digest}"
+        self.model = model
         self._replies: dict[str, list[str]] = {}
         self._n_asked: dict[str, int] = {}
         for row in read_rows(path, ReadReport(str(path), is_strict=True), file_format="jsonl"):

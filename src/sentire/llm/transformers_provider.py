@@ -1,11 +1,13 @@
 """A causal language model of ``transformers`` in this process: for small models and for trying prompts."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from sentire.core.errors import GenerationError, MissingExtraError
 from sentire.llm.batch_provider import BatchProvider
 from sentire.llm.exchange import FaultError, Reply, Request
+from sentire.llm.model_names import name_model
 from sentire.llm.settings import TransformersModel
 
 try:
@@ -85,4 +87,6 @@ class _Generator:
 
 def make_transformers_provider(settings: TransformersModel) -> BatchProvider:
     """Return the provider; the model is loaded by its ``check``."""
-    return BatchProvider(_Generator(settings), model=settings.model, batch_size=settings.batch_size)
+    return BatchProvider(
+        _Generator(settings), model=name_model(settings, folder=Path()), batch_size=settings.batch_size
+    )

@@ -1,11 +1,13 @@
 """vLLM in this process, without a server: the fastest way to ask one model on one's own GPUs."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from sentire.core.errors import GenerationError, MissingExtraError
 from sentire.llm.batch_provider import BatchProvider
 from sentire.llm.exchange import FaultError, Reply, Request
+from sentire.llm.model_names import name_model
 from sentire.llm.settings import VllmModel
 
 try:
@@ -64,4 +66,4 @@ def _make_parameters(request: Request) -> Any:
 
 def make_vllm_provider(settings: VllmModel) -> BatchProvider:
     """Return the provider; the model is loaded by its ``check``."""
-    return BatchProvider(_Engine(settings), model=settings.model, batch_size=settings.batch_size)
+    return BatchProvider(_Engine(settings), model=name_model(settings, folder=Path()), batch_size=settings.batch_size)

@@ -229,8 +229,8 @@ def _describe_set(name: SetName, sizes: Mapping[str, int], settings: SynthesisCo
 
 
 def _list_models(site: Site) -> dict[str, str]:
-    first, second = site.load_providers()
-    return {"first": first.model, "second": first.model if second is None else second.model}
+    first, second = site.models
+    return {"first": first, "second": second}
 
 
 def _list_prompts() -> list[str]:

@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.llm.budget import Purse
@@ -20,6 +19,7 @@ from sentire.llm.caller import Caller, Recall, StoppedError, describe_faults
 from sentire.llm.halt import Halt
 from sentire.llm.journal import Journal
 from sentire.llm.load import load_provider
+from sentire.llm.model_names import name_model
 from sentire.llm.provider import Provider
 from sentire.storage.ledger import Ledger, LedgerReader
 from sentire.synthesis.config import SynthesisConfig
@@ -93,14 +93,12 @@ class Site:
             self.settings, self.base, Counter() if left_out is None else left_out, data_root=self.data_root
         )
 
-    def load_providers(self) -> tuple[Provider, Provider | None]:
-        """Return who is asked, and who labels the second time where that is another."""
+    @property
+    def models(self) -> tuple[str, str]:
+        """The names of the model that is asked, and of the one that labels the second time."""
         settings = self.settings
-
-        def load(one: Any) -> Provider:
-            return load_provider(one, folder=self.base)
-
-        return load(settings.provider), None if settings.second is None else load(settings.second)
+        first = name_model(settings.provider, folder=self.base)
+        return first, first if settings.second is None else name_model(settings.second, folder=self.base)
 
 
 def run_synthesis(site: Site, ledger: Ledger, *, on_progress: OnProgress = stay_quiet) -> RunReport:
@@ -255,8 +253,8 @@ async def _collect(site: Site, ledger: LedgerReader) -> Collection:
 
 
 def _make_recall_worker(site: Site, ledger: LedgerReader) -> tuple[StoryWorker, list[Recall]]:
-    recalls = [Recall(ledger, provider.model) for provider in site.load_providers() if provider is not None]
-    return StoryWorker(_make_desk(site.settings), recalls[0].ask, recalls[-1].ask), recalls
+    recalls = [Recall(ledger, model) for model in site.models]
+    return StoryWorker(_make_desk(site.settings), recalls[0].ask, recalls[1].ask), recalls
 
 
 async def _recall_works(
@@ -280,7 +278,8 @@ def _make_desk(settings: SynthesisConfig) -> Desk:
 
 @asynccontextmanager
 async def _open_providers(site: Site) -> AsyncIterator[list[Provider]]:
-    providers = [provider for provider in site.load_providers() if provider is not None]
+    settings = [one for one in (site.settings.provider, site.settings.second) if one is not None]
+    providers = [load_provider(one, folder=site.base) for one in settings]
     try:
         for provider in providers:
             await provider.check()

@@ -1,0 +1,34 @@
+"""What a model is called in the ledger, told without loading it: replies of another model are not taken for its own."""
+
+import hashlib
+from pathlib import Path
+
+from sentire.core.errors import GenerationError, describe
+from sentire.llm.settings import OpenAIServer, Replay, TransformersModel, VllmModel
+
+NEWEST = "main"
+"""The revision that says nothing."""
+
+
+def name_model(settings: OpenAIServer | Replay | TransformersModel | VllmModel, *, folder: Path) -> str:
+    """Return the name of a model: of a server as it calls it, with a revision where one is pinned, of a file its hash.
+
+    Args:
+        settings: Who it is.
+        folder: That relative paths start from.
+
+    Raises:
+        GenerationError: A file of replies cannot be read.
+    """
+    if isinstance(settings, OpenAIServer):
+        return settings.model
+    if isinstance(settings, Replay):
+        path = folder / settings.path
+        try:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+        except OSError as error:
+            raise GenerationError(
+                expected="a file of replies", got=describe(error), where=str(path), hint="see provider.path"
+            ) from error
+        return f"{settings.model}@{digest}"
+    return settings.model if settings.revision == NEWEST else f"{settings.model}@{settings.revision}"
