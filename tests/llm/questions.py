@@ -12,8 +12,11 @@ from sentire.llm.exchange import Message, Reply, Request, Sampling
 from sentire.llm.retries import Retries
 from sentire.storage.ledger import Ledger, open_ledger
 
-PATIENCE_SECONDS = 5.0
+PATIENCE_SECONDS = 20.0
 """Longer than anything here takes; what hangs is a failure, not a test that never ends."""
+
+HANGING_SECONDS = 2.0
+"""After that time, what should come at once is said to hang."""
 
 
 def make_request(name: str = "story 1", text: str = "How does Alma feel?", *, max_tokens: int = 50, **changes: Any):

@@ -10,6 +10,7 @@ from itertools import pairwise
 import pytest
 from questions import (
     GOOD,
+    HANGING_SECONDS,
     Scripted,
     make_call,
     make_caller,
@@ -513,7 +514,7 @@ def test_a_job_that_ends_does_not_sit_out_the_pause_that_the_server_asked_for(tm
         await wait_until(lambda: caller.counts.faults["rate limit"] == 1)
         await asyncio.sleep(0.02)
         halt.call()
-        done, hanging = await asyncio.wait(asking, timeout=1.0)
+        done, hanging = await asyncio.wait(asking, timeout=HANGING_SECONDS)
         for task in hanging:
             task.cancel()
         await asyncio.gather(*asking, return_exceptions=True)
@@ -674,7 +675,7 @@ def test_repairs_are_within_the_budget_too(tmp_path):
 
 
 def test_a_job_that_ends_does_not_wait_for_what_others_leave_of_the_budget(tmp_path):
-    halt, provider = Halt(), Scripted(seconds=0.3)
+    halt, provider = Halt(), Scripted(seconds=60.0)
 
     async def work(caller):
         first = asyncio.create_task(caller.ask(make_call(1)))
@@ -684,9 +685,10 @@ def test_a_job_that_ends_does_not_wait_for_what_others_leave_of_the_budget(tmp_p
         assert not second.done()
         halt.call()
         with pytest.raises(StoppedError):
-            await asyncio.wait_for(second, 0.2)
+            await second
         assert not first.done()
-        assert (await first).value == "joy"
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
 
     bound = Purse(Budget(), Spending()).bound(make_call(1).request)
     budget = Budget(tokens=bound.tokens + 20)
@@ -702,7 +704,7 @@ def test_two_callers_of_one_purse_wait_for_each_other_and_nobody_for_ever(tmp_pa
         asking = asyncio.create_task(first.ask(make_call(1)))
         await wait_until(lambda: slow.n_under_way == 1)
         other = asyncio.create_task(second.ask(make_call(2)))
-        done, hanging = await asyncio.wait([asking, other], timeout=1.0)
+        done, hanging = await asyncio.wait([asking, other], timeout=HANGING_SECONDS)
         for task in hanging:
             task.cancel()
         await asyncio.gather(asking, other, return_exceptions=True)
@@ -793,7 +795,7 @@ def test_a_disk_that_is_full_ends_the_job_after_what_was_under_way_is_recorded(t
 async def ask_patiently(caller):
     """Ask, and fail where nothing comes of it, neither an outcome nor the end of the job."""
     asking = asyncio.create_task(caller.ask(SAME))
-    _, hanging = await asyncio.wait([asking], timeout=0.5)
+    _, hanging = await asyncio.wait([asking], timeout=HANGING_SECONDS)
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
     assert not hanging

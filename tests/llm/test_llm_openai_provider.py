@@ -256,7 +256,7 @@ def test_every_fault_of_a_server_is_known_for_what_it_is(start_server, loopback)
     assert set(EXPECTED) == set(loopback.FAULTS)
     url = start_server("--fault-share", "1")
     questions = [find_question(loopback, name) for name in EXPECTED]
-    results = ask(url, *questions, timeout_seconds=0.4)
+    results = ask(url, *questions, timeout_seconds=1.5)
     for (name, expected), result in zip(EXPECTED.items(), results, strict=True):
         if isinstance(result, Reply):
             assert result.text == expected, name
@@ -276,12 +276,12 @@ def test_a_job_on_a_bad_server_gets_every_answer_once_and_counts_every_attempt(t
             raise UnusableReplyError("no utterance") from error
 
     url = start_server("--fault-share", "0.25", "--seed", "3")
-    provider = OpenAIProvider(make_settings(url, timeout_seconds=0.4))
+    provider = OpenAIProvider(make_settings(url, timeout_seconds=1.5))
     retries = Retries(attempts=12, repairs=8, first_wait_seconds=0.005, longest_wait_seconds=0.1)
     halt = Halt()
 
     async def work(caller):
-        calls = [make_call(number, parse=parse) for number in range(60)]
+        calls = [make_call(number, parse=parse) for number in range(40)]
         try:
             return await asyncio.gather(*(caller.ask(call) for call in calls))
         finally:
@@ -294,7 +294,7 @@ def test_a_job_on_a_bad_server_gets_every_answer_once_and_counts_every_attempt(t
         assert ledger.sum_spent() == purse.spent
         seen = read_counts(url)
         assert seen["requests"] == ledger.sum_spent().calls
-        assert (seen["answers"], seen["answered_twice"]) == (60, 0)
+        assert (seen["answers"], seen["answered_twice"]) == (40, 0)
         assert sum(caller.counts.faults.values()) == sum(seen["faults"].values()) > 0
 
 
@@ -644,7 +644,7 @@ def test_a_server_that_sends_a_byte_now_and_then_is_not_waited_for_longer_either
     started = time.monotonic()
     fault = talk(say(200, b" " * 60), pauses=0.02, timeout_seconds=0.2).results[0]
     assert (fault.reason, fault.verdict, fault.may_be_billed) == ("timeout", "again", True)
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 2
 
 
 def test_a_question_that_is_no_valid_text_gives_up_and_is_not_sent():

@@ -66,7 +66,8 @@ def test_keys_and_values_that_do_not_belong_are_refused(provider, message):
 
 
 def test_a_key_of_another_kind_is_refused():
-    with pytest.raises(ConfigError, match=r"the unknown key 'base_url'"):
+    """And the keys that are named are those of the kind that was chosen."""
+    with pytest.raises(ConfigError, match=r"one of the keys kind, path, model, got the unknown key 'base_url'"):
         parse(kind="replay", path="x", base_url="http://127.0.0.1/v1")
 
 

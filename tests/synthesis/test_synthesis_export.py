@@ -230,41 +230,40 @@ def make_text(number):
     return f"I have seen the {', the '.join(things[:4])} and {things[4]} from the {places[0]} to the {places[1]}."
 
 
-def make_replies(n_stories, labels):
+def make_replies(stories, labels):
+    """Yield names and replies: one utterance of each label, two more of the first on purpose, and all that follows."""
     first, second = labels
-    for n in range(n_stories):
-        story = f"story{n:02}"
+    for n, story in enumerate(stories):
+        texts = [make_text(4 * n + k) for k in range(4)]
         yield f"actors/{story}", {"actors": ["Mira"]}
-        said = [{"text": make_text(2 * n + k), "emotion": label} for k, label in enumerate(labels)]
-        yield f"utterances/{story}/Mira", {"utterances": said}
-        made = [{"text": make_text(1000 + 2 * n + k), "emotion": first} for k in range(2)]
-        yield f"targeted/{story}/Mira/{first}", {"utterances": made}
-        for k, level in (
-            ("1", {first: 0.8}),
-            ("2", {second: 0.5}),
-            (f"{first}/1", {first: 1}),
-            (f"{first}/2", {first: 0.9}),
-        ):
-            subject = f"{story}/Mira/{k}"
-            emotions = [{"label": label, "level": value} for label, value in level.items()]
-            yield f"soft-labels/{subject}", {"emotions": emotions}
+        for name, said in (("utterances/{}/Mira", texts[:2]), (f"targeted/{{}}/Mira/{first}", texts[2:])):
+            rows = [{"text": text, "emotion": label} for text, label in zip(said, labels, strict=True)]
+            yield name.format(story), {"utterances": rows}
+        ends = ((f"{story}/Mira/1", first, 0.8), (f"{story}/Mira/2", second, 0.5))
+        ends += tuple((f"{story}/Mira/{first}/{k}", first, 1) for k in (1, 2))
+        for (subject, label, level), text in zip(ends, texts, strict=True):
+            emotions = {"emotions": [{"label": label, "level": level}]}
+            yield f"soft-labels/{subject}", emotions
             yield f"context/{subject}", {"context": f"It is the morning of day {n}, and Mira is glad to see the pier."}
             yield f"cleaning/{subject}", {"context": f"It is the morning of day {n}, and Mira is on the pier."}
-            yield f"rewriting/{subject}", {"utterance": make_text(2 * n).replace("I have seen", "There are")}
-            yield f"labels-in-context/{subject}", {"emotions": emotions}
+            yield f"rewriting/{subject}", {"utterance": text.replace("I have seen", "There are")}
+            yield f"labels-in-context/{subject}", emotions
 
 
-def make_small(folder, *, n_stories=3, said=("joy", "neutral"), without=(), draw=None, **sections):
+def make_small(folder, *, n_stories=3, n_pieces=1, said=("joy", "neutral"), without=(), draw=None, **sections):
+    """Make and export a synthesis of stories of one character, who says one thing of each label."""
     (folder / "stories").mkdir(parents=True)
+    stories = []
     for n in range(n_stories):
-        (folder / "stories" / f"story{n:02}.txt").write_text(f"{FERRY} It was day {n}.")
-    rows = [{"name": name, "reply": json.dumps(reply)} for name, reply in make_replies(n_stories, said)]
-    kept = [json.dumps(row) for row in rows if row["name"] not in without]
-    (folder / "replies.jsonl").write_text("\n".join(kept))
+        pieces = [f"{FERRY} It was day {n}, hour {k}." for k in range(n_pieces)]
+        (folder / "stories" / f"story{n:02}.txt").write_text("\n\n".join(pieces))
+        stories += [f"story{n:02}#{k}" if n_pieces > 1 else f"story{n:02}" for k in range(1, n_pieces + 1)]
+    rows = [{"name": name, "reply": json.dumps(reply)} for name, reply in make_replies(stories, said)]
+    (folder / "replies.jsonl").write_text("\n".join(json.dumps(row) for row in rows if row["name"] not in without))
     table = {
         "name": "small",
         "provider": {"kind": "replay", "path": "replies.jsonl"},
-        "narratives": {"folder": "stories"},
+        "narratives": {"folder": "stories", "longest_chars": len(FERRY) + 30},
         "steps": {"emotional": 1, "neutral": 1},
         "retries": {"attempts": 1},
         **sections,
@@ -312,6 +311,29 @@ def test_the_test_stories_of_the_sets_with_context_are_test_stories_of_orig(tmp_
         inside = {row["story"] for row in small.rows(name, "test")}
         assert inside
         assert inside <= {row["story"] for row in small.rows("orig", "test")}
+
+
+def test_the_pieces_of_a_story_are_in_one_split(tmp_path):
+    small = make_small(tmp_path, n_stories=6, n_pieces=3, splits={"orig": [0.4, 0.3, 0.3]})
+    rows = small.rows("orig")
+    assert {row["id"].partition("/")[0] for row in rows} == {f"story0{n}#{k}" for n in range(6) for k in (1, 2, 3)}
+    assert {row["story"] for row in rows} == {f"story0{n}" for n in range(6)}
+    stories = [{row["story"] for row in small.rows("orig", split)} for split in SPLITS]
+    assert [len(one) for one in stories] == [2, 2, 2]
+    assert len(set.union(*stories)) == 6
+
+
+def test_sets_with_context_have_shares_of_their_own(tmp_path):
+    steps = {"emotional": 1, "neutral": 1, "context_share": 1}
+    splits = {"orig": [0.5, 0.5, 0], "context": [0.75, 0, 0.25]}
+    small = make_small(tmp_path, n_stories=4, steps=steps, splits=splits)
+    assert small.statistics["splits"] == {
+        "orig": {"train": 4, "dev": 4, "test": 0},
+        "corig": {"train": 6, "dev": 0, "test": 2},
+        "crewr": {"train": 6, "dev": 0, "test": 2},
+    }
+    assert load_dataset(str(small.folder / "orig.toml")).card.splits == ("train", "dev")
+    assert load_dataset(str(small.folder / "corig.toml")).card.splits == ("train", "test")
 
 
 def test_contexts_may_be_left_out_altogether(tmp_path):

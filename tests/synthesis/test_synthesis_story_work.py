@@ -330,6 +330,23 @@ def test_when_the_job_ends_what_is_under_way_comes_to_its_end(stop, error):
     assert sum("the ferryman" in name for name in script.ended) == 7
 
 
+@pytest.mark.parametrize(
+    ("stop", "others"),
+    [
+        ("soft-labels", {"soft-labels-2"}),
+        ("soft-labels-2", {"soft-labels"}),
+        ("rewriting", {"context", "cleaning"}),
+        ("context", {"rewriting"}),
+    ],
+)
+def test_what_is_asked_at_the_same_time_is_waited_for(stop, others):
+    answers = ANSWERS | {"actors/ferry": '{"actors": ["the ferryman"]}'}
+    script = Script(answers, stops=[f"{stop}/ferry/the ferryman/1"])
+    with pytest.raises(StoppedError):
+        asyncio.run(StoryWorker(make_desk(labels__passes=2, **EVERYBODY), script).work(STORY))
+    assert {f"{task}/ferry/the ferryman/1" for task in others} <= set(script.ended)
+
+
 def test_a_job_that_ends_at_the_first_question():
     script = Script(ANSWERS, stops=["actors/ferry"])
     with pytest.raises(StoppedError):

@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, TypeVar, Union, cast, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, dataclass_transform, get_args, get_origin, get_type_hints
 
 import orjson
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -123,7 +123,7 @@ def _explain(cls: type, error: ValidationError, where: str) -> ConfigError:
     location = _dotted_key(cls, first["loc"])
     place = f"{'.'.join(location)} in {where}" if where else ".".join(location)
     if first["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        known = _field_names(cls, location[:-1])
+        known = _field_names(cls, first["loc"])
         return ConfigError(
             expected=f"one of the keys {', '.join(known)}",
             got=f"the unknown key {quote(location[-1])}",
@@ -162,24 +162,36 @@ def _dotted_key(cls: type, location: Iterable[int | str]) -> list[str]:
 
 def _named_parts(cls: type, location: Iterable[int | str]) -> Iterator[str | None]:
     """Yield the parts of a place as a file names them; None for a part that names one type of several."""
+    return (name for name, _ in _walk(cls, location))
+
+
+def _walk(cls: type, location: Iterable[int | str]) -> Iterator[tuple[str | None, list[Any]]]:
+    """Yield each part of a place as a file names it, with the types that the value around it may have."""
     types: list[Any] = [cls]
     for part in location:
+        around = types
         sections = [one for one in types if dataclasses.is_dataclass(one)]
         hints = next((found for one in sections if str(part) in (found := get_type_hints(one))), None)
         entries = [get_args(one)[-1] for one in types if get_origin(one) in (dict, Mapping)]
         if hints is not None:
             types = _alternatives(hints[str(part)])
-            yield str(part)
+            yield str(part), around
         elif isinstance(part, int):
             types = [other for one in types for other in _elements(one, part)]
-            yield str(part)
+            yield str(part), around
         elif entries:
             types = [other for entry in entries for other in _alternatives(entry)]
-            yield part
+            yield part, around
         elif len(types) > 1:
-            yield None
+            types = [one for one in sections if _has_tag(one, part)] or types
+            yield None, around
         else:  # a key that is unknown
-            yield part
+            yield part, around
+
+
+def _has_tag(section: Any, tag: str) -> bool:
+    """Tell whether a section is the one of several that a value such as ``kind = "replay"`` chooses."""
+    return any(get_origin(hint) is Literal and tag in get_args(hint) for hint in get_type_hints(section).values())
 
 
 def _alternatives(hint: Any) -> list[Any]:
@@ -191,10 +203,8 @@ def _elements(hint: Any, position: int) -> list[Any]:
     return _alternatives(kinds[min(position, len(kinds) - 1)]) if kinds else []
 
 
-def _field_names(cls: type, path: Iterable[str]) -> list[str]:
-    section: Any = cls
-    for part in path:
-        hinted = get_type_hints(section).get(part) if dataclasses.is_dataclass(section) else None
-        candidates = [hinted, *get_args(hinted)]
-        section = next((one for one in candidates if dataclasses.is_dataclass(one)), section)
+def _field_names(cls: type, location: Iterable[int | str]) -> list[str]:
+    """Return the keys that could stand where the last part of a place does."""
+    *_, (_, around) = _walk(cls, location)
+    section = next(one for one in around if dataclasses.is_dataclass(one))
     return [field.name for field in dataclasses.fields(section)]

@@ -55,6 +55,8 @@ class BatchProvider:
             batch, self._waiting = self._waiting[: self._batch_size], self._waiting[self._batch_size :]
             try:
                 answers = await asyncio.to_thread(self._batch_model.answer, [request for request, _ in batch])
+                if len(answers) != len(batch):
+                    raise ValueError(f"{len(answers)} answers to {len(batch)} questions")
             except Exception as error:
                 answers = [FaultError("model failed", "again", detail=f"{type(error).__name__}: {error}")] * len(batch)
             for (_, future), answer in zip(batch, answers, strict=True):

@@ -6,6 +6,7 @@ counted take its place. Towards the end of a budget, calls therefore wait for ot
 that a sharper bound would have let through are not made.
 """
 
+import asyncio
 from typing import Annotated
 
 from pydantic import Field
@@ -52,6 +53,18 @@ class Purse:
         self._budget = budget
         self.spent = spent
         self._set_aside = Spending()
+        self._n_unsettled = 0
+        self._changed = asyncio.Event()
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is set aside: what is left now is all that will be left."""
+        return self._n_unsettled == 0
+
+    async def wait_for_change(self) -> None:
+        """Return when something that was set aside has been settled."""
+        self._changed.clear()
+        await self._changed.wait()
 
     def bound(self, request: Request) -> Spending:
         """Return the most that one attempt can cost."""
@@ -86,12 +99,15 @@ class Purse:
     def set_aside(self, bound: Spending) -> None:
         """Take that much out of what others may spend."""
         self._set_aside += bound
+        self._n_unsettled += 1
 
-    def settle(self, bound: Spending, spent: Spending) -> None:
+    def settle(self, bound: Spending, spent: Spending, *, was_sent: bool = True) -> None:
         """Put back what was set aside and count what was spent."""
         self._set_aside -= bound
+        self._n_unsettled -= 1
+        self._changed.set()
         self.spent += Spending(
-            calls=bound.calls,
+            calls=bound.calls if was_sent else 0,
             input_tokens=spent.input_tokens,
             output_tokens=spent.output_tokens,
             cost_micros=spent.cost_micros,

@@ -13,7 +13,8 @@ import asyncio
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
@@ -27,7 +28,7 @@ from sentire.llm.budget import Purse
 from sentire.llm.exchange import FaultError, Message, Reply, Request
 from sentire.llm.halt import Halt
 from sentire.llm.journal import Journal
-from sentire.llm.limiter import Limiter
+from sentire.llm.limiter import Limiter, NoPlaceError
 from sentire.llm.provider import Provider
 from sentire.llm.retries import Retries, choose_wait
 from sentire.storage.ledger import Claim, Entry, Ledger, LedgerReader, Settlement, Spending
@@ -184,10 +185,10 @@ class Caller:
         self._generator: np.random.Generator = make_generator(seed, "jitter of retries")
         self._on_settled = on_settled
         self._under_way: dict[str, asyncio.Future[Outcome[Any]]] = {}
-        self._settled = asyncio.Event()
-        self._n_unsettled = 0
         self._n_failures_in_a_row = 0
         self._halt = halt or Halt()
+        for limiter in (self._ahead, self._limiter):  # nobody sits out a pause that the server asked for
+            self._halt.tell(limiter.close)
         self.counts = Counts()
 
     async def ask(self, call: Call[T]) -> Outcome[T]:
@@ -225,26 +226,22 @@ class Caller:
         for attempt in range(1, self._retries.attempts + 1):
             is_last = attempt == self._retries.attempts
             broken: UnusableReplyError | None = None
-            async with self._ahead.place(call.priority):
-                bound = await self._claim(call, request, key)
-                # The place is held until the reply is on the disk: whatever kills the job, no more calls have to be
-                # made again than may be in flight.
-                async with self._limiter.place(call.priority):
-                    reply, fault, seconds = await self._send(request)
-                    if reply is None:
-                        assert fault is not None  # noqa: S101  one of the two is there
-                        n_faults += 1
-                        failure = "" if fault.verdict == "again" and not is_last else fault.reason
-                        await self._settle_fault(key, fault, bound, seconds, failure)
-                    else:
-                        value = _parse(call, reply)
-                        broken = value if isinstance(value, UnusableReplyError) else None
-                        n_repairs += broken is not None
-                        is_over = is_last or n_repairs > self._retries.repairs
-                        failure = "" if broken is None or not is_over else broken.reason
-                        await self._settle_reply(key, reply, broken, bound, seconds, failure)
-                        if not isinstance(value, UnusableReplyError):
-                            return Outcome(key=key, value=value)
+            async with self._claimed(call, request, key) as bound:
+                reply, fault, seconds = await self._send(request)
+                if reply is None:
+                    assert fault is not None  # noqa: S101  one of the two is there
+                    n_faults += 1
+                    failure = "" if fault.verdict == "again" and not is_last else fault.reason
+                    await self._settle_fault(key, fault, bound, seconds, failure)
+                else:
+                    value = await self._read(call, key, reply, bound, seconds)
+                    broken = value if isinstance(value, UnusableReplyError) else None
+                    n_repairs += broken is not None
+                    is_over = is_last or n_repairs > self._retries.repairs
+                    failure = "" if broken is None or not is_over else broken.reason
+                    await self._settle_reply(key, reply, broken, bound, seconds, failure)
+                    if not isinstance(value, UnusableReplyError):
+                        return Outcome(key=key, value=value)
             if failure:
                 return Outcome(key=key, failure=failure)
             if reply is not None and broken is not None:
@@ -253,22 +250,50 @@ class Caller:
                 await self._wait(choose_wait(self._retries, n_faults, fault.retry_after, self._generator.random))
         raise AssertionError("the last attempt returns")
 
+    @asynccontextmanager
+    async def _claimed(self, call: Call[Any], request: Request, key: str) -> AsyncIterator[Spending]:
+        """Claim a call and hold a place for it, until its reply is on the disk.
+
+        Whatever kills the job, no more calls have to be made again than may be in flight.
+        """
+        try:
+            async with self._ahead.place(call.priority):
+                bound = await self._claim(call, request, key)
+                try:
+                    async with self._limiter.place(call.priority):
+                        yield bound
+                except NoPlaceError:
+                    await self._settle(Settlement(key=key, state="pending", was_sent=False), bound, is_final=False)
+                    raise
+        except NoPlaceError as error:
+            raise StoppedError from error
+
+    async def _read(
+        self, call: Call[T], key: str, reply: Reply, bound: Spending, seconds: float
+    ) -> T | UnusableReplyError:
+        try:
+            return _parse(call, reply)
+        except Exception:
+            # A fault of the parser, not of the reply, which was paid for: it is kept before anybody hears of it.
+            spent = self._purse.measure(reply, bound)
+            settlement = Settlement(key=key, state="done", spent=spent, seconds=seconds, reply=reply.text)
+            await self._settle(settlement, bound, is_final=True)
+            raise
+
     async def _claim(self, call: Call[Any], request: Request, key: str) -> Spending:
         bound = self._purse.bound(request)
         while not self._halt.is_called and not self._purse.can_afford(bound):
             try:
                 self._purse.check(bound)
             except BudgetError as error:
-                if self._n_unsettled == 0:
+                if self._purse.is_idle:
                     self._halt.call(error)
                     break
             # What others turn out to cost may leave enough.
-            self._settled.clear()
-            await self._wait_for_any(self._settled.wait(), self._halt.wait())
+            await self._wait_for_any(self._purse.wait_for_change(), self._halt.wait())
         if self._halt.is_called:
             raise StoppedError
         self._purse.set_aside(bound)
-        self._n_unsettled += 1
         claim = Claim(
             key=key,
             task=call.task,
@@ -281,8 +306,7 @@ class Caller:
         try:
             await self._journal.write(claim)
         except OutputError as error:
-            self._purse.settle(bound, Spending())
-            self._close_call()
+            self._purse.settle(bound, Spending(), was_sent=False)
             self._halt.call(error)
             raise StoppedError from error
         return bound
@@ -294,6 +318,7 @@ class Caller:
         except FaultError as fault:
             self._hear_fault(fault)
             return None, fault, time.perf_counter() - started
+        reply = replace(reply, text=_storable(reply.text))  # what is used now is what will be found again
         self._limiter.succeed()
         self._n_failures_in_a_row = 0
         return reply, None, time.perf_counter() - started
@@ -327,7 +352,7 @@ class Caller:
             state="failed" if is_lost else "pending",
             spent=spent,
             seconds=seconds,
-            fault=str(fault),
+            fault=_storable(str(fault)),
             failure=failure if is_lost else "",
         )
         await self._settle(settlement, bound, is_final=is_lost)
@@ -344,7 +369,7 @@ class Caller:
             state="done" if broken is None else "failed" if failure else "pending",
             spent=self._purse.measure(reply, bound),
             seconds=seconds,
-            reply=_storable(reply.text),
+            reply=reply.text,
             fault=_storable(str(broken)) if broken is not None else "",
             failure=failure,
         )
@@ -357,8 +382,7 @@ class Caller:
             self._halt.call(error)
             raise StoppedError from error
         finally:
-            self._purse.settle(bound, settlement.spent)
-            self._close_call()
+            self._purse.settle(bound, settlement.spent, was_sent=settlement.was_sent)
         if self._ledger.is_full:
             self._halt.call(
                 OutputError(
@@ -372,10 +396,6 @@ class Caller:
             self.counts.n_done += settlement.state == "done"
             self.counts.n_failed += settlement.state == "failed"
             self._on_settled()
-
-    def _close_call(self) -> None:
-        self._n_unsettled -= 1
-        self._settled.set()
 
     async def _wait(self, seconds: float) -> None:
         # A job that ends does not sit out its waits.

@@ -1,6 +1,7 @@
 """The end of a job, of which all who make calls hear at once."""
 
 import asyncio
+from collections.abc import Callable
 
 from sentire.core.errors import SentireError
 
@@ -14,6 +15,7 @@ class Halt:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
+        self._listeners: list[Callable[[], None]] = []
         self.reason: SentireError | None = None
 
     @property
@@ -26,6 +28,12 @@ class Halt:
         if self.reason is None:
             self.reason = reason
         self._event.set()
+        for listener in self._listeners:
+            listener()
+
+    def tell(self, listener: Callable[[], None]) -> None:
+        """Call somebody when the job is to end."""
+        self._listeners.append(listener)
 
     async def wait(self) -> None:
         """Return when the job is to end."""

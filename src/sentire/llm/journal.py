@@ -6,7 +6,6 @@ thread, the changes that come meanwhile gather, and all of them make up the next
 
 import asyncio
 
-from sentire.core.errors import SentireError
 from sentire.storage.ledger import Claim, Ledger, Settlement
 
 
@@ -39,7 +38,7 @@ class Journal:
             gathered, self._gathered = self._gathered, []
             try:
                 await asyncio.to_thread(self._ledger.apply, [change for change, _ in gathered])
-            except SentireError as error:
+            except Exception as error:
                 for _, future in gathered:
                     if not future.done():
                         future.set_exception(error)

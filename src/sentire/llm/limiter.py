@@ -21,6 +21,10 @@ CALM_SECONDS = 1.0
 """Refusals within that time belong to one burst."""
 
 
+class NoPlaceError(Exception):
+    """No place is given out any more."""
+
+
 class Limiter:
     """Gives out places for requests.
 
@@ -41,6 +45,7 @@ class Limiter:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
+        self._is_closed = False
 
     @property
     def limit(self) -> int:
@@ -49,7 +54,11 @@ class Limiter:
 
     @asynccontextmanager
     async def place(self, priority: int) -> AsyncIterator[None]:
-        """Hold a place while the block runs; the lowest priority gets the next one that is free."""
+        """Hold a place while the block runs; the lowest priority gets the next one that is free.
+
+        Raises:
+            NoPlaceError: The limiter was closed before there was one.
+        """
         await self._take(priority)
         try:
             yield
@@ -75,14 +84,28 @@ class Limiter:
         if retry_after is not None:
             self._paused_until = max(self._paused_until, now + min(retry_after, self._longest_pause_seconds))
 
+    def close(self) -> None:
+        """Send away all who wait, and all who come; places that are held stay."""
+        self._is_closed = True
+        for _, _, future in self._waiting:
+            if not future.done():
+                future.set_exception(NoPlaceError())
+        self._waiting.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
     async def _take(self, priority: int) -> None:
+        if self._is_closed:
+            raise NoPlaceError
         future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heapq.heappush(self._waiting, (priority, next(self._numbers), future))
         self._hand_out()
         try:
             await future
         except asyncio.CancelledError:
-            if future.done() and not future.cancelled():  # the place was given in the same moment
+            was_given = future.done() and not future.cancelled() and future.exception() is None
+            if was_given:  # in the same moment
                 self._n_taken -= 1
                 self._hand_out()
             raise

@@ -26,9 +26,10 @@ def name_model(settings: OpenAIServer | Replay | TransformersModel | VllmModel, 
         path = folder / settings.path
         try:
             digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-        except OSError as error:
+        except (OSError, ValueError) as error:  # ValueError: a name that no file can have
+            got = describe(error) if isinstance(error, OSError) else str(error)
             raise GenerationError(
-                expected="a file of replies", got=describe(error), where=str(path), hint="see provider.path"
+                expected="a file of replies", got=got, where=str(path), hint="see provider.path"
             ) from error
         return f"{settings.model}@{digest}"
     return settings.model if settings.revision == NEWEST else f"{settings.model}@{settings.revision}"

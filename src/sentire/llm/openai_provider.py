@@ -5,6 +5,7 @@ twice the processor time a call, and hides the bytes that came, which are what h
 sends is trusted: a status of 200 may carry a page of HTML, half a JSON, or an empty text.
 """
 
+import asyncio
 import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
@@ -27,6 +28,11 @@ LARGEST_REPLY_BYTES = 8 << 20
 
 LONGEST_DETAIL_CHARS = 300
 
+MOST_TOKENS = 2**40
+"""A server that counts more tokens than that does not count."""
+
+LARGEST_PORT = 65_535
+
 _CONTEXT_WORDS = ("context length", "context_length", "maximum context", "context size", "context window", "too long")
 _SCHEMA_WORDS = ("response_format", "json_schema", "guided", "grammar")
 
@@ -47,15 +53,21 @@ class OpenAIProvider:
         self._url = settings.base_url.rstrip("/")
         self._certificates: ssl.SSLContext | None = None
         self._asks_for_schema = settings.schema_form != "none"
-        key = os.environ.get(settings.key_variable, "")
+        key = self._key = os.environ.get(settings.key_variable, "").strip()
         try:
-            httpx2.URL(self._url)
+            if not 0 < (httpx2.URL(self._url).port or 80) <= LARGEST_PORT:
+                raise ValueError("a port that is none")
+            if not key.isascii() or not key.isprintable():
+                raise ValueError("a key that no header can carry")
             self._headers = httpx2.Headers({"authorization": f"Bearer {key}"} if key else {})
             self._free = [self._make_client()]
             self._all = list(self._free)
         except (httpx2.InvalidURL, ValueError, UnicodeError) as error:
             raise GenerationError(
-                expected="the address of a server and a plain key", got=str(error), where="provider.base_url"
+                expected="the address of a server and a plain key",
+                got=self._redact(str(error)),
+                where="provider.base_url",
+                hint=f"see provider.base_url, and the environment variable {settings.key_variable}",
             ) from error
 
     async def check(self) -> None:
@@ -146,6 +158,7 @@ class OpenAIProvider:
         try:
             headers = {"content-type": "application/json"}
             async with (
+                asyncio.timeout(self._settings.timeout_seconds),  # the client's own begins anew with every byte
                 self._client() as client,
                 client.stream("POST", f"{self._url}/chat/completions", content=content, headers=headers) as answer,
             ):
@@ -156,7 +169,7 @@ class OpenAIProvider:
                     if len(received) > LARGEST_REPLY_BYTES:
                         raise FaultError("reply beyond all bounds", "again", may_be_billed=True)
                 return answer.status_code, answer.headers, bytes(received)
-        except httpx2.TimeoutException as error:
+        except (httpx2.TimeoutException, TimeoutError) as error:
             raise FaultError("timeout", "again", detail=_describe(error), may_be_billed=True) from error
         except httpx2.ConnectError as error:
             raise FaultError("no connection", "again", detail=_describe(error)) from error
@@ -166,7 +179,7 @@ class OpenAIProvider:
             raise FaultError("no address", "stop", detail=str(error), may_be_billed=is_sent) from error
 
     def _judge_status(self, status: int, headers: Mapping[str, str], content: bytes) -> FaultError:
-        detail = _find_message(content)
+        detail = self._redact(_find_message(content))
         if status in (401, 403):
             return FaultError("key refused", "stop", detail=detail, hint=self._key_hint())
         if status == 404:
@@ -194,6 +207,10 @@ class OpenAIProvider:
         return GenerationError(
             expected="a key that the server takes", got=f"status {status}", where=self._url, hint=self._key_hint()
         )
+
+    def _redact(self, text: str) -> str:
+        """Return a text without the key, which some servers and libraries repeat."""
+        return text.replace(self._key, "***") if self._key else text
 
     def _key_hint(self) -> str:
         name = self._settings.key_variable
@@ -237,7 +254,7 @@ def _read_reply(content: bytes) -> Reply:
 
 def _read_count(usage: object, name: str) -> int | None:
     value = usage.get(name) if isinstance(usage, dict) else None
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS else None
 
 
 def _read_retry_after(headers: Mapping[str, str]) -> float | None:

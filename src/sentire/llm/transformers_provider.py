@@ -32,7 +32,9 @@ class _Generator:
                 settings.model, use_safetensors=True, **options
             )
             self._model = model.to(settings.device).eval()
-        except (OSError, ValueError, RuntimeError) as error:
+            if len(self._tokenizer) <= len(self._tokenizer.all_special_tokens):
+                raise ValueError("a tokenizer without tokens")
+        except Exception as error:
             raise GenerationError(
                 expected="a causal language model with safetensors weights",
                 got=" ".join(str(error).split())[:300],

@@ -33,7 +33,10 @@ RESERVE_BYTES = 8 << 20
 State = Literal["pending", "claimed", "done", "failed"]
 
 _FULL = {"SQLITE_FULL", "SQLITE_IOERR_WRITE"}
+_UNWRITABLE = _FULL | {"SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_BUSY", "SQLITE_LOCKED"}
 _MICRO = 1_000_000
+
+_DAMAGE = (sqlite3.DatabaseError, orjson.JSONDecodeError)
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -70,7 +73,7 @@ ON CONFLICT (key) DO UPDATE SET state = 'claimed', attempts = attempts + 1, fail
 """
 
 _SETTLE = """
-UPDATE calls SET state = ?, failure = ?, reply = coalesce(?, reply),
+UPDATE calls SET state = ?, failure = ?, reply = coalesce(?, reply), attempts = attempts - ?,
     faults = CASE WHEN ? = '' THEN faults ELSE json_insert(faults, '$[#]', ?) END,
     input_tokens = input_tokens + ?, output_tokens = output_tokens + ?, cost_micros = cost_micros + ?,
     seconds = seconds + ?, reserved_input_tokens = 0, reserved_output_tokens = 0, reserved_cost_micros = 0
@@ -163,6 +166,7 @@ class Settlement:
         seconds: It took.
         reply: The raw text; None where none came.
         fault: What was wrong with this attempt; empty where nothing was.
+        was_sent: Whether the attempt counts; False where the job ended before it was sent.
         failure: Why it failed for good, in words that do not change from call to call; empty unless it did.
     """
 
@@ -173,6 +177,7 @@ class Settlement:
     reply: str | None = None
     fault: str = ""
     failure: str = ""
+    was_sent: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -321,8 +326,10 @@ class Ledger(LedgerReader):
         """
         try:
             self._write(changes)
+        except (UnicodeError, OverflowError) as error:  # what no database takes
+            raise self._refused(error) from error
         except sqlite3.Error as error:
-            if error.sqlite_errorname not in _FULL or not self._reserve.exists():
+            if _name_error(error) not in _FULL or not self._reserve.exists():
                 raise self._refused(error) from error
             self.is_full = True
             self._reserve.unlink(missing_ok=True)
@@ -356,6 +363,7 @@ class Ledger(LedgerReader):
                             change.state,
                             change.failure,
                             change.reply,
+                            0 if change.was_sent else 1,
                             change.fault,
                             change.fault,
                             spent.input_tokens,
@@ -367,9 +375,8 @@ class Ledger(LedgerReader):
                     )
 
     def _prepare(self, job: str) -> None:
-        self._writer.executescript(_SCHEMA)
         own = {"format": f"sentire-ledger {FORMAT_VERSION}", "job": job}
-        known = dict(self._writer.execute("SELECT name, value FROM meta").fetchall())
+        known = self._read_facts()
         if known and known.get("format") != own["format"]:
             raise ArtifactError(expected=own["format"], got=quote(known.get("format")), where=str(self.path))
         if known and known.get("job") != job:
@@ -379,10 +386,22 @@ class Ledger(LedgerReader):
                 where=str(self.path),
                 hint="choose another folder, or give the configuration its old name; nothing was changed",
             )
+        self._writer.executescript(_SCHEMA)
         with self._writer:
             self._writer.execute("BEGIN IMMEDIATE")
             self._writer.executemany("INSERT OR IGNORE INTO meta VALUES (?, ?)", own.items())
             self._writer.execute(_RECOVER)
+
+    def _read_facts(self) -> dict[str, str]:
+        """Return what the file says of itself; nothing where it is new, or was killed while it was begun."""
+        tables = {name for (name,) in self._writer.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        if not tables:
+            return {}
+        if "meta" not in tables:
+            raise ArtifactError(
+                expected="the ledger of a job", got="the database of another program", where=str(self.path)
+            )
+        return dict(self._writer.execute("SELECT name, value FROM meta").fetchall())
 
     def _make_reserve(self) -> None:
         if self._reserve.exists() and self._reserve.stat().st_size == RESERVE_BYTES:
@@ -401,13 +420,26 @@ class Ledger(LedgerReader):
                 hint="make room, then run it again: nothing is lost",
             ) from error
 
-    def _refused(self, error: sqlite3.Error) -> OutputError:
+    def _refused(self, error: Exception) -> OutputError:
         return OutputError(
             expected="a ledger that can be written",
             got=str(error),
             where=str(self.path),
             hint="make room or mend the disk, then run it again: what was recorded is there",
         )
+
+
+def _name_error(error: sqlite3.Error) -> str:
+    return str(getattr(error, "sqlite_errorname", ""))  # some errors have none
+
+
+def _damaged(path: Path, error: Exception) -> ArtifactError:
+    return ArtifactError(
+        expected="the ledger of a job",
+        got=f"a damaged one ({error})",
+        where=str(path),
+        hint="bring back a copy of the folder; sqlite3's .recover saves what can be read",
+    )
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -438,8 +470,8 @@ def read_ledger(folder: Path) -> Iterator[LedgerReader]:
         raise ArtifactError(expected="the ledger of a job", got=str(error), where=str(path)) from error
     try:
         yield ledger
-    except sqlite3.DatabaseError as error:
-        raise ArtifactError(expected="the ledger of a job", got=str(error), where=str(path)) from error
+    except _DAMAGE as error:
+        raise _damaged(path, error) from error
     finally:
         ledger.close()
 
@@ -468,7 +500,7 @@ def open_ledger(folder: Path, *, job: str) -> Iterator[Ledger]:
         except sqlite3.DatabaseError as error:
             if ledger is not None:
                 ledger.close()
-            if error.sqlite_errorname in _FULL or isinstance(error, sqlite3.OperationalError):
+            if _name_error(error) in _UNWRITABLE:
                 raise OutputError(
                     expected="a ledger that can be written", got=str(error), where=str(folder / LEDGER_NAME)
                 ) from error
@@ -481,5 +513,7 @@ def open_ledger(folder: Path, *, job: str) -> Iterator[Ledger]:
             raise
         try:
             yield ledger
+        except _DAMAGE as error:
+            raise _damaged(ledger.path, error) from error
         finally:
             ledger.close()

@@ -1,0 +1,189 @@
+"""How far people agree with one another, and the data with them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentire.annotation.annotations import Judgement
+from sentire.annotation.sample import NONE, Key, Sample
+from sentire.core.errors import DataError
+from sentire.core.seeding import make_generator
+from sentire.metrics.agreement import MISSING, CohenKappa, FleissKappa, KrippendorffAlpha
+from sentire.metrics.bootstrap import DEFAULT_RESAMPLES, Estimate, Statistic, bootstrap
+from sentire.metrics.inputs import FloatArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreement:
+    """What a sample's annotations say; every figure with its interval over items.
+
+    A decision is one option of one item, picked or not; the option for none of them is no decision of its own.
+
+    Attributes:
+        annotators: By alias, the items that each has done.
+        n_items: Of the sample.
+        cohen: Cohen's kappa of every pair, over the decisions on items that both have done; None where there is none.
+        fleiss: Of all, over the items that all have done; None where there is none.
+        alpha: Krippendorff's alpha of all decisions that two have made.
+        unanimous_accuracy: Of the decisions on which all agree (items that all have done): the share in which the data's
+            labels agree with them.
+        majority_accuracy: The same for the decisions on which most agree.
+        distractor_rate: How often the distractor was picked.
+        none_rate: How often none of the options was picked.
+        context_rate: How often the context was asked for, of the items that have one.
+    """
+
+    annotators: Mapping[str, int]
+    n_items: int
+    cohen: Mapping[str, Estimate | None]
+    fleiss: Estimate | None
+    alpha: Estimate
+    unanimous_accuracy: Estimate | None
+    majority_accuracy: Estimate | None
+    distractor_rate: float
+    none_rate: float
+    context_rate: float | None
+
+
+class _ByItem:
+    """A statistic of decisions, weighted by the items that they belong to."""
+
+    def __init__(self, inner: Any, item_of: NDArray[np.int64], n_items: int) -> None:
+        self._inner, self._item_of = inner, item_of
+        self.n_examples = n_items
+        self.centred_names: frozenset[str] = inner.centred_names
+
+    def __call__(self, weights: FloatArray) -> Mapping[str, FloatArray]:
+        found: Mapping[str, FloatArray] = self._inner(weights[self._item_of])
+        return found
+
+
+class _Share:
+    """The share of decisions that are right, among those that count."""
+
+    centred_names: frozenset[str] = frozenset()
+
+    def __init__(self, is_right: NDArray[np.bool_], counts: NDArray[np.bool_]) -> None:
+        self.n_examples = len(counts)
+        self._right = (is_right & counts).astype(np.float64)
+        self._counts = counts.astype(np.float64)
+
+    def __call__(self, weights: FloatArray) -> Mapping[str, FloatArray]:
+        total = self._counts @ weights
+        right = self._right @ weights
+        return {"accuracy": np.divide(right, total, out=np.full_like(right, np.nan), where=total > 0)}
+
+
+def score_annotations(
+    sample: Sample,
+    key: Key,
+    annotations: Mapping[str, Mapping[str, Judgement]],
+    *,
+    n_resamples: int = DEFAULT_RESAMPLES,
+    seed: int = 0,
+) -> Agreement:
+    """Score the annotations of a sample.
+
+    Args:
+        sample: That was judged.
+        key: What the data says of it.
+        annotations: By alias, by item; only what is done counts.
+        n_resamples: Of the bootstrap over items.
+        seed: Of the resamples.
+
+    Raises:
+        DataError: Fewer than two have annotated, or no two of them the same item.
+    """
+    done = {
+        alias: {item: one for item, one in judgements.items() if one.is_done}
+        for alias, judgements in annotations.items()
+    }
+    done = {alias: judgements for alias, judgements in done.items() if judgements}
+    if len(done) < 2:
+        raise DataError(
+            expected="annotations of at least two people",
+            got=f"{len(done)}",
+            hint="agreement needs somebody to agree with",
+        )
+    table, item_of, is_label = _make_table(sample, key, done)
+    aliases = list(done)
+    generator = make_generator(seed, "agreement")
+
+    def estimate(statistic: Statistic, name: str, n: int) -> Estimate:
+        return bootstrap(statistic, generator=generator, n_resamples=n_resamples)[name].estimate(n=n)
+
+    cohen: dict[str, Estimate | None] = {}
+    for one, other in combinations(range(len(aliases)), 2):
+        both = (table[one] != MISSING) & (table[other] != MISSING)
+        pair = f"{aliases[one]}, {aliases[other]}"
+        cohen[pair] = None
+        if both.any():
+            statistic, n_items = _over_items(CohenKappa(table[one, both], table[other, both]), item_of[both])
+            cohen[pair] = estimate(statistic, "cohen_kappa", n_items)
+    if not any(cohen.values()):
+        raise DataError(expected="items that two people have done", got="none")
+    by_all = (table != MISSING).all(axis=0)
+    fleiss = unanimous = majority = None
+    if by_all.any():
+        statistic, n_items = _over_items(FleissKappa(table[:, by_all]), item_of[by_all])
+        fleiss = estimate(statistic, "fleiss_kappa", n_items)
+        share = table[:, by_all].mean(axis=0)
+        agreed, truth = share > 0.5, is_label[by_all]
+        for_all, for_most = (share == 0) | (share == 1), share != 0.5
+        statistic, _ = _over_items(_Share(agreed == truth, for_all), item_of[by_all])
+        unanimous = estimate(statistic, "accuracy", int(for_all.sum()))
+        statistic, _ = _over_items(_Share(agreed == truth, for_most), item_of[by_all])
+        majority = estimate(statistic, "accuracy", int(for_most.sum()))
+    judged_twice = (table != MISSING).sum(axis=0) >= 2
+    statistic, n_items = _over_items(KrippendorffAlpha(table[:, judged_twice]), item_of[judged_twice])
+    everything = [(item, one) for judgements in done.values() for item, one in judgements.items()]
+    contexts = {item.id: bool(item.context) for item in sample.items}
+    with_context = [one.saw_context for item, one in everything if contexts[item]]
+    return Agreement(
+        annotators={alias: len(judgements) for alias, judgements in done.items()},
+        n_items=len(sample.items),
+        cohen=cohen,
+        fleiss=fleiss,
+        alpha=estimate(statistic, "krippendorff_alpha", n_items),
+        unanimous_accuracy=unanimous,
+        majority_accuracy=majority,
+        distractor_rate=float(np.mean([key.distractors[item] in one.picks for item, one in everything])),
+        none_rate=float(np.mean([NONE in one.picks for _, one in everything])),
+        context_rate=float(np.mean(with_context)) if with_context else None,
+    )
+
+
+def _make_table(
+    sample: Sample, key: Key, done: Mapping[str, Mapping[str, Judgement]]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.bool_]]:
+    """Return decisions by annotator, shape (A, U), the item of each decision and whether the data has the label."""
+    decisions = [
+        (place, item, option) for place, item in enumerate(sample.items) for option in item.options if option != NONE
+    ]
+    table = np.full((len(done), len(decisions)), MISSING, dtype=np.int64)
+    for row, judgements in enumerate(done.values()):
+        for column, (_, item, option) in enumerate(decisions):
+            judgement = judgements.get(item.id)
+            if judgement is not None:
+                table[row, column] = option in judgement.picks
+    item_of = np.array([place for place, _, _ in decisions], dtype=np.int64)
+    is_label = np.array([option in key.expressed[item.id] for _, item, option in decisions], dtype=np.bool_)
+    return table, item_of, is_label
+
+
+def _over_items(inner: Any, item_of: NDArray[np.int64]) -> tuple[_ByItem, int]:
+    """Return a statistic whose examples are the items that occur, numbered anew, and how many these are."""
+    known, places = np.unique(item_of, return_inverse=True)
+    return _ByItem(inner, places.reshape(-1).astype(np.int64), len(known)), len(known)
+
+
+def describe_estimates(estimates: Sequence[tuple[str, Estimate | None]]) -> list[tuple[str, str]]:
+    """Return titles with figures and intervals as text."""
+    return [
+        (title, "–" if one is None else f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f}), {one.n:,}")
+        for title, one in estimates
+    ]
