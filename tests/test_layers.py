@@ -25,6 +25,7 @@ LEVELS = {
     "runtime": 2,
     "classifiers": 3,
     "analysis": 3,
+    "annotation": 3,
     "export": 3,
     "representations": 3,
     "synthesis": 4,

@@ -38,6 +38,8 @@ EXIT_CODES = {
     "MissingExtraError": 6,
     "FetchError": 7,
     "TrainingError": 8,
+    "GenerationError": 9,
+    "BudgetError": 10,
 }
 
 

@@ -145,7 +145,7 @@ class Script:
         name = call.request.name
         if name in self.stops:
             raise StoppedError
-        for _ in range(3):  # so that others have their turn in between
+        for _ in range(20):  # so that others have their turn in between
             await asyncio.sleep(0)
         self.ended.append(name)
         reply = self.answers.get(name, self.answers.get(call.task))

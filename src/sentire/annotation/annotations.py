@@ -1,4 +1,4 @@
-"""What people said: a file an annotator, to which every click is added at once and made durable before it is answered."""
+"""What people said: a file an annotator, to which every click is added, and made durable before it is answered."""
 
 import os
 import re

@@ -3,8 +3,8 @@
 The options stand in an order that the seed draws for each item, so that their place says nothing; what the data says of
 them is kept apart in the key, which the page never sees.
 
-**Source** Shvets 2025, Emo Pillars (arXiv 2504.16856), human evaluation: 200 items, neutral raised to 10 %, seven options
-of which at most five may be picked, context hidden until asked for.
+**Source** Shvets 2025, Emo Pillars (arXiv 2504.16856), human evaluation: 200 items, neutral raised to 10 %, seven
+options of which at most five may be picked, context hidden until asked for.
 """
 
 import hashlib

@@ -1,6 +1,6 @@
 """How far people agree with one another, and the data with them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -29,8 +29,8 @@ class Agreement:
         cohen: Cohen's kappa of every pair, over the decisions on items that both have done; None where there is none.
         fleiss: Of all, over the items that all have done; None where there is none.
         alpha: Krippendorff's alpha of all decisions that two have made.
-        unanimous_accuracy: Of the decisions on which all agree (items that all have done): the share in which the data's
-            labels agree with them.
+        unanimous_accuracy: Of the decisions on which all agree (items that all have done): the share in which the
+            data's labels agree with them.
         majority_accuracy: The same for the decisions on which most agree.
         distractor_rate: How often the distractor was picked.
         none_rate: How often none of the options was picked.
@@ -179,11 +179,3 @@ def _over_items(inner: Any, item_of: NDArray[np.int64]) -> tuple[_ByItem, int]:
     """Return a statistic whose examples are the items that occur, numbered anew, and how many these are."""
     known, places = np.unique(item_of, return_inverse=True)
     return _ByItem(inner, places.reshape(-1).astype(np.int64), len(known)), len(known)
-
-
-def describe_estimates(estimates: Sequence[tuple[str, Estimate | None]]) -> list[tuple[str, str]]:
-    """Return titles with figures and intervals as text."""
-    return [
-        (title, "–" if one is None else f"{one.value:.3f} ({one.low:.3f} to {one.high:.3f}), {one.n:,}")
-        for title, one in estimates
-    ]

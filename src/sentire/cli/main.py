@@ -14,6 +14,7 @@ import typer
 
 from sentire._version import __version__
 from sentire.cli.analyze import analyze
+from sentire.cli.annotate import app as annotate_app
 from sentire.cli.audit import audit
 from sentire.cli.compare import compare
 from sentire.cli.crossvalidate import crossvalidate
@@ -54,6 +55,7 @@ app.command()(evaluate)
 app.command()(compare)
 app.command()(audit)
 app.command()(reproduce)
+app.add_typer(annotate_app, name="annotate")
 app.add_typer(data_app, name="data")
 
 

@@ -1,11 +1,12 @@
 """How far annotators agree beyond what chance would bring: Cohen's and Fleiss' kappa, Krippendorff's alpha.
 
-All three are 1 - (disagreement seen) / (disagreement expected), 1 where all agree and 0 where they agree no more often than
-chance. They differ in what chance is: Cohen lets each of two annotators have habits of their own, Fleiss and Krippendorff
-let all share one habit; Krippendorff also takes items that not everybody judged, and corrects for small samples.
+All three are 1 - (disagreement seen) / (disagreement expected), 1 where all agree and 0 where they agree no more often
+than chance. They differ in what chance is: Cohen lets each of two annotators have habits of their own, Fleiss and
+Krippendorff let all share one habit; Krippendorff also takes items that not everybody judged, and corrects for small
+samples.
 
-Each is computed from sums over items, for any number of weightings of the items at once, so that bootstrap intervals cost
-a matrix product.
+Each is computed from sums over items, for any number of weightings of the items at once, so that bootstrap intervals
+cost a matrix product.
 """
 
 from collections.abc import Callable, Mapping
