@@ -91,6 +91,48 @@ class MemoryWatch(threading.Thread):
         return max(values), sum(last) / len(last) - sum(middle) / len(middle)
 
 
+def run_flat(told: argparse.Namespace, scratch: Path) -> dict[str, Any]:
+    """Make as many calls that wait for none, and return what was measured: the engine without the order of steps."""
+    import asyncio
+
+    from sentire.core.config import parse_config
+    from sentire.llm.budget import Budget, Purse
+    from sentire.llm.caller import Caller
+    from sentire.llm.load import load_provider
+    from sentire.llm.retries import Retries
+    from sentire.llm.settings import OpenAIServer
+    from sentire.storage.ledger import open_ledger
+    from sentire.synthesis.config import SynthesisConfig
+    from sentire.synthesis.definitions import load_label_guide
+    from sentire.synthesis.desk import Desk
+    from sentire.synthesis.tasks import soft_labels
+
+    async def ask_all(address: str, ledger: Any) -> None:
+        server = OpenAIServer(kind="openai", base_url=address, model="loopback", timeout_seconds=3 * told.latency + 1)
+        table = {"name": "flat", "provider": {"kind": "replay", "path": "x"}, "narratives": {"folder": "x"}}
+        settings = parse_config(SynthesisConfig, table)
+        desk = Desk(settings, load_label_guide(settings))
+        provider = load_provider(server, folder=scratch)
+        purse = Purse(Budget(), ledger.sum_spent())
+        caller = Caller(provider, ledger, purse, retries=Retries(), most_in_flight=told.in_flight)
+        numbers = iter(range(told.calls))
+
+        async def work() -> None:
+            for number in numbers:
+                text = f"The ladder number {number} was still behind the kettle."
+                await caller.ask(soft_labels.make_call(desk, str(number), text, primary="joy", priority=number))
+
+        await asyncio.gather(*(work() for _ in range(2 * told.in_flight)))
+        await provider.close()
+
+    with start_server(told.latency, 0.0) as address, open_ledger(scratch / "job", job="flat") as ledger:
+        watch = MemoryWatch()
+        watch.start()
+        processor, started = time.process_time(), time.perf_counter()
+        asyncio.run(ask_all(address, ledger))
+        return describe_run(told, address, ledger, watch, started, processor, outcome="finished")
+
+
 def run_once(told: argparse.Namespace, scratch: Path, *, fault_share: float, budget_calls: int = 0) -> dict[str, Any]:
     """Run one synthesis and return what was measured."""
     from sentire.core.config import parse_config
@@ -128,18 +170,31 @@ def run_once(told: argparse.Namespace, scratch: Path, *, fault_share: float, bud
             run_synthesis(Site(settings=settings, base=scratch), ledger)
         except BudgetError as error:
             outcome = str(error)
-        seconds, processor = time.perf_counter() - started, time.process_time() - processor
-        peak, growth = watch.finish()
-        seen = read_counts(address)
-        counts, spent = ledger.count(), ledger.sum_spent()
+        found = describe_run(told, address, ledger, watch, started, processor, outcome=outcome)
+    return {**found, "fault_share": fault_share, "budget_calls": budget_calls}
+
+
+def describe_run(
+    told: argparse.Namespace,
+    address: str,
+    ledger: Any,
+    watch: MemoryWatch,
+    started: float,
+    processor: float,
+    *,
+    outcome: str,
+) -> dict[str, Any]:
+    """Return what a run took, and what server and ledger say of it."""
+    seconds, processor = time.perf_counter() - started, time.process_time() - processor
+    peak, growth = watch.finish()
+    seen = read_counts(address)
+    counts, spent = ledger.count(), ledger.sum_spent()
     states = {
         state: sum(one.n_calls for one in counts if one.state == state) for state in ("done", "failed", "pending")
     }
     ideal = seen["requests"] * told.latency / told.in_flight
     return {
         "outcome": outcome,
-        "fault_share": fault_share,
-        "budget_calls": budget_calls,
         "calls": states,
         "attempts_in_the_ledger": spent.calls,
         "seen_by_the_server": seen,
@@ -155,13 +210,15 @@ def run_once(told: argparse.Namespace, scratch: Path, *, fault_share: float, bud
 def measure(told: argparse.Namespace) -> dict[str, Any]:
     """Measure the three runs."""
     runs = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        runs["calls that wait for none"] = run_flat(told, Path(scratch))
     for name, options in (
-        ("no faults", {"fault_share": 0.0}),
+        ("a synthesis, no faults", {"fault_share": 0.0}),
         ("every fault, in a tenth of the attempts", {"fault_share": 0.1}),
         ("the same, with a budget for half of it", {"fault_share": 0.1, "budget_calls": -1}),
     ):
         if options.get("budget_calls"):
-            options["budget_calls"] = runs["no faults"]["attempts_in_the_ledger"] // 2
+            options["budget_calls"] = runs["a synthesis, no faults"]["attempts_in_the_ledger"] // 2
         with tempfile.TemporaryDirectory() as scratch:
             runs[name] = run_once(told, Path(scratch), **options)
         sys.stderr.write(f"{name}: {orjson.dumps(runs[name]).decode()}\n")
@@ -219,6 +276,7 @@ def main() -> None:
     """Measure, store and show."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--stories", type=int, default=225)
+    parser.add_argument("--calls", type=int, default=20_000, help="that wait for none")
     parser.add_argument("--sentences", type=int, default=20, help="of each story")
     parser.add_argument("--in-flight", type=int, default=256)
     parser.add_argument("--latency", type=float, default=2.0)

@@ -24,6 +24,8 @@ HOST = "127.0.0.1"
 
 LARGEST_BODY_BYTES = 64 * 1024
 
+_Answer = Callable[[Mapping[str, list[str]]], None]
+
 
 class AnnotationServer(ThreadingHTTPServer):
     """Serves one sample to one annotator.
@@ -65,7 +67,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         parts = urlsplit(self.path)
-        routes: Mapping[str, Callable[[Mapping[str, list[str]]], None]] = {
+        routes: Mapping[str, _Answer] = {
             "/": self._send_page,
             "/items": self._send_items,
             "/context": self._send_context,
@@ -101,6 +103,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send(HTTPStatus.INSUFFICIENT_STORAGE, {"error": str(error)})
             except SentireError as error:
                 self._send(HTTPStatus.BAD_REQUEST, {"error": str(error)})
+
+    def _has_token(self) -> bool:
+        return hmac.compare_digest(self.headers.get("x-token", "").encode(), self.server.token.encode())
 
     def _send_page(self, query: Mapping[str, list[str]]) -> None:  # noqa: ARG002
         nonce = secrets.token_urlsafe(16)

@@ -75,6 +75,30 @@ class LabelledSplit:
         )
 
 
+def join_labelled(first: LabelledSplit, second: LabelledSplit) -> LabelledSplit:
+    """Return the texts of both, with the name and the card of the first; ids stay unique by the second's name.
+
+    Raises:
+        LabelError: Their label spaces are not the same.
+    """
+    if first.space.labels != second.space.labels:
+        raise LabelError(
+            expected=f"the labels of {first.space.id}", got=f"those of {second.space.id}", where=second.name
+        )
+    left_out = {reason: first.left_out.get(reason, 0) + n for reason, n in second.left_out.items()}
+    return replace(
+        first,
+        ids=[*first.ids, *(f"{second.name}/{one}" for one in second.ids)],
+        texts=[*first.texts, *second.texts],
+        contexts=[*first.contexts, *second.contexts],
+        groups=[*first.groups, *second.groups],
+        targets=np.concatenate([first.targets, second.targets]),
+        soft_targets=np.concatenate([first.soft_targets, second.soft_targets]),
+        left_out={**first.left_out, **left_out},
+        n_without_label=first.n_without_label + second.n_without_label,
+    )
+
+
 def read_labelled(name: str, wanted: LabelSpace | None = None, data_root: Path | None = None) -> LabelledSplit:
     """Read a split with labels, mapped to the wanted space where that is another one.
 

@@ -13,7 +13,7 @@ from sentire._version import __version__
 from sentire.classifiers.card import render_model_card
 from sentire.classifiers.dev_fit import fit_on_dev
 from sentire.classifiers.estimators import TfidfClassifier, TfidfLogisticRegression, TfidfNaiveBayes
-from sentire.classifiers.labelled import read_labelled
+from sentire.classifiers.labelled import join_labelled, read_labelled
 from sentire.classifiers.recipe import TfidfRecipe, ThresholdSection, classifier_grid
 from sentire.classifiers.search import grid_search
 from sentire.core.config import dump_config, fingerprint
@@ -70,6 +70,8 @@ def train_tfidf(
     wanted = load_label_space(recipe.data.label_space) if recipe.data.label_space else None
     train = read_labelled(recipe.data.train, wanted, data_root)
     dev = read_labelled(recipe.data.dev, train.space, data_root)
+    for name in recipe.data.further_train:
+        train = join_labelled(train, read_labelled(name, train.space, data_root))
     if train.space.task == "single-label" and recipe.thresholds != ThresholdSection():
         raise ConfigError(
             expected="no [thresholds] for a single-label space, where the likeliest label is given",

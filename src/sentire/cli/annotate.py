@@ -56,6 +56,7 @@ def serve(
 ) -> None:
     """Serve the page to one annotator, who goes on where the last sitting ended; Ctrl-C ends it."""
     import webbrowser
+    from contextlib import suppress
 
     from sentire.annotation.annotations import open_annotations
     from sentire.annotation.sample import read_sample
@@ -68,10 +69,8 @@ def serve(
             say(f"annotate at {server.address}; Ctrl-C ends it, and nothing is lost")
             if open_browser:
                 webbrowser.open(server.address)
-            try:
+            with suppress(KeyboardInterrupt):
                 server.serve_forever(poll_interval=0.2)
-            except KeyboardInterrupt:
-                pass
         n_done = sum(one.is_done for one in file.judgements.values())
     say(f"{n_done} of {len(sample.items)} items are done")
 

@@ -16,6 +16,7 @@ from sentire._version import __version__
 from sentire.cli.analyze import analyze
 from sentire.cli.annotate import app as annotate_app
 from sentire.cli.audit import audit
+from sentire.cli.augment import augment
 from sentire.cli.compare import compare
 from sentire.cli.crossvalidate import crossvalidate
 from sentire.cli.data import app as data_app
@@ -50,6 +51,7 @@ app.command()(search)
 app.command()(train)
 app.command()(tune)
 app.command()(synthesize)
+app.command()(augment)
 app.command()(crossvalidate)
 app.command()(evaluate)
 app.command()(compare)

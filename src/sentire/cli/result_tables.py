@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sentire.evaluate.compare import Comparison
+from sentire.evaluate.contrast import Contrast
 from sentire.evaluate.measures import name_regression_metric
 from sentire.evaluate.result import ContextUse, EvaluationResult
 from sentire.metrics.bootstrap import Estimate
@@ -47,6 +48,8 @@ def print_result(console: Console, result: EvaluationResult) -> None:
         for label, metrics in result.per_label.items():
             labels.add_row(label, *_label_cells(metrics))
         console.print(labels)
+    if result.contrast is not None:
+        _print_contrast(console, result.contrast)
     for caution in data.cautions:
         console.print(Text(f"! {caution}", style="yellow"))
     if data.n_rejected:
@@ -58,6 +61,18 @@ def print_result(console: Console, result: EvaluationResult) -> None:
             else "they carry no label that can be measured"
         )
         console.print(Text(f"{data.n_unscored:,} texts were not measured: {lacking}", style="yellow"))
+
+
+def _print_contrast(console: Console, contrast: Contrast) -> None:
+    console.print()
+    table = _table("use of context", "value", "interval", "n")
+    for title, one in (
+        ("likeliest label is right", contrast.accuracy),
+        ("right in both of two contexts", contrast.pair_accuracy),
+    ):
+        table.add_row(title, f"{one.value:.4f}", f"{one.low:.4f} to {one.high:.4f}", f"{one.n:,}")
+    table.add_row("most that a model without context can reach", f"{contrast.ceiling:.4f} and 0", "", "")
+    console.print(table)
 
 
 def print_folds(console: Console, folds: Sequence[Mapping[str, float]]) -> None:

@@ -54,6 +54,8 @@ class DatasetCard:
         access: How to get the corpus where it cannot be fetched; empty where it can.
         is_ours: Made by the project itself, or by a model for whoever uses it: its rows are marked as synthetic, and
             figures on it say so.
+        is_contrast_set: Rows of one group have one text, and their labels have nothing in common: only their contexts
+            tell them apart.
     """
 
     name: str
@@ -75,6 +77,7 @@ class DatasetCard:
     changes: tuple[str, ...] = ()
     access: str = ""
     is_ours: bool = False
+    is_contrast_set: bool = False
 
     @property
     def splits(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from sentire.core.errors import UnknownNameError, UsageError, quote
 from sentire.data import (
+    context_contrast,
     emobank,
     emocontext,
     glasgow,
@@ -41,6 +42,7 @@ DATASETS: dict[str, Dataset] = {
         Dataset(card=narratives.CLASSIC_FICTION_CARD, iter_records=narratives.iter_classic_fiction_records),
         Dataset(card=situations.SITUATIONS_CARD, iter_records=situations.iter_situations_records),
         Dataset(card=situations.RARE_LABELS_CARD, iter_records=situations.iter_rare_labels_records),
+        Dataset(card=context_contrast.CARD, iter_records=context_contrast.iter_records),
     )
 }
 

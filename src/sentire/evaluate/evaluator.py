@@ -13,6 +13,7 @@ from sentire.core.labels import LabelSpace
 from sentire.core.protocols import Context, Predictor
 from sentire.core.records import Example
 from sentire.data.checks import find_recurring
+from sentire.evaluate.contrast import Contrast, measure_contrast
 from sentire.evaluate.examples import check_examples, gather_context
 from sentire.evaluate.measures import ClassificationAnswers, Resampling, gather_averages, gather_labels
 from sentire.evaluate.result import (
@@ -52,6 +53,7 @@ def evaluate_classifier(
     n_rejected: int = 0,
     cautions: Sequence[str] = (),
     allows_synthetic: bool = False,
+    is_contrast_set: bool = False,
 ) -> EvaluationResult:
     """Ask a model about every example and measure its answers against the labels.
 
@@ -81,6 +83,7 @@ def evaluate_classifier(
         n_rejected: Rows that could not be read as examples, for the result.
         cautions: Reasons to read the figures with care, for the result.
         allows_synthetic: Measure examples that a model made; say so in the cautions.
+        is_contrast_set: Also measure whether the model uses context, by the examples' groups.
 
     Returns:
         The result; write it with ``result.write_result``.
@@ -146,6 +149,7 @@ def evaluate_classifier(
             n=len(scored),
             thresholds=view.name_projected_thresholds() if view.projects_answers else thresholds,
         ),
+        contrast=_measure_contrast(scored, answers, resampling) if is_contrast_set else None,
         without_leaked=None if train_texts is None else _measure_unseen(scored, train_texts, answers, resampling),
         rows=_make_rows(scored, answers) if keep_rows else None,
     )
@@ -277,6 +281,19 @@ def _measure_unseen(
         else {}
     )
     return WithoutLeaked(n=n, n_removed=len(examples) - n, metrics=metrics)
+
+
+def _measure_contrast(
+    examples: Sequence[Example], answers: ClassificationAnswers, resampling: Resampling
+) -> Contrast | None:
+    return measure_contrast(
+        [example.group for example in examples],
+        answers.targets,
+        answers.proba,
+        seed=resampling.seed,
+        n_resamples=resampling.n_resamples,
+        confidence=resampling.confidence,
+    )
 
 
 def _name_thresholds(predictor: Predictor) -> dict[str, float]:

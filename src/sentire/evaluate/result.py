@@ -16,6 +16,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from sentire.core.errors import ArtifactError, DataError, describe, quote
+from sentire.evaluate.contrast import Contrast
 from sentire.metrics.bootstrap import Estimate
 from sentire.storage.atomic import write_bytes
 
@@ -164,6 +165,7 @@ class EvaluationResult:
         metrics: Averages by name; of affect scores every measure, by ``<measure>_<initial of the dimension>``.
         per_label: For each label its measures by name; empty for affect scores.
         without_leaked: The averages again without examples known from training; None where training is not known.
+        contrast: Whether the model uses context, on a contrast set; None on other data.
         rows: The answers; None where they were not kept.
         sentire_version: Of the code.
         machine: Versions of Python and numpy, and the platform; never the name of a machine.
@@ -178,6 +180,7 @@ class EvaluationResult:
     metrics: Mapping[str, Estimate]
     per_label: Mapping[str, Mapping[str, Estimate]]
     without_leaked: WithoutLeaked | None = None
+    contrast: Contrast | None = None
     rows: LabelRows | ScoreRows | None = None
 
     def __post_init__(self) -> None:
@@ -229,6 +232,7 @@ def render_result(result: EvaluationResult) -> str:
         "metrics": result.metrics,
         "per_label": result.per_label,
         "without_leaked": result.without_leaked,
+        "contrast": result.contrast,
     }
     head = _dump(facts, indent=True).removesuffix("\n}")
     return f'{head},\n  "rows": {_render_rows(result.rows)}\n}}\n'
@@ -319,6 +323,8 @@ def _restore_undefined(fields: dict[str, Any]) -> dict[str, Any]:
     if isinstance(fields.get("without_leaked"), dict):
         again = fields["without_leaked"]
         restored["without_leaked"] = {**again, "metrics": _restore_estimates(again.get("metrics"))}
+    if isinstance(fields.get("contrast"), dict):
+        restored["contrast"] = _restore_estimates(fields["contrast"])
     return restored
 
 

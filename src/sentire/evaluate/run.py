@@ -118,6 +118,7 @@ def evaluate_model(
             n_rejected=reading.n_rejected,
             cautions=(MADE_BY_US, *training.cautions) if dataset.card.is_ours else training.cautions,
             allows_synthetic=dataset.card.is_ours,
+            is_contrast_set=dataset.card.is_contrast_set,
         )
     on_progress(3, 3, "done")
     return result

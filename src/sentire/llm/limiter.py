@@ -1,8 +1,10 @@
 """How many requests are under way: as many as the server takes, and never more than allowed.
 
-Additive increase, multiplicative decrease, as TCP does: each reply lets a fraction of a request more through, a server
-that is overwhelmed gets three fifths of what it had, at most once for each burst of refusals. Among those who wait, the
-oldest story goes first, so that stories are finished rather than begun.
+Additive increase, multiplicative decrease, as TCP does, round by round: a round is as many replies as there are
+places. After a round with few refusals there are some places more; as soon as more than a twentieth of a round is
+refused, there are three fifths of them, and the next round begins. Now and then a refusal is what every busy server
+sends; to shrink for each would leave most of it idle. Among those who wait, the oldest story goes first, so that
+stories are finished rather than begun.
 """
 
 import asyncio
@@ -12,13 +14,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-GROWTH = 8.0
-"""Requests more for each round of replies."""
+GROWTH = 8
+"""Places more after a round."""
 
 SHRINKAGE = 0.6
 
-CALM_SECONDS = 1.0
-"""Refusals within that time belong to one burst."""
+BEARABLE_SHARE = 0.05
+"""Of a round's requests that may be refused; one of them always may."""
 
 
 class NoPlaceError(Exception):
@@ -37,11 +39,12 @@ class Limiter:
     def __init__(
         self, most: int, *, longest_pause_seconds: float = 300.0, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._most, self._limit = most, float(most)
+        self._most, self._limit = most, most
         self._longest_pause_seconds, self._clock = longest_pause_seconds, clock
         self._n_taken = 0
         self._paused_until = 0.0
-        self._shrunk_at = float("-inf")
+        self._n_answered, self._n_refused = 0, 0
+        self._n_older = 0
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
         self._timer: asyncio.TimerHandle | None = None
@@ -50,7 +53,7 @@ class Limiter:
     @property
     def limit(self) -> int:
         """Places there are now."""
-        return max(1, int(self._limit))
+        return self._limit
 
     @asynccontextmanager
     async def place(self, priority: int) -> AsyncIterator[None]:
@@ -68,7 +71,10 @@ class Limiter:
 
     def succeed(self) -> None:
         """Hear that a request was answered."""
-        self._limit = min(float(self._most), self._limit + GROWTH / self._limit)
+        if not self._is_older():
+            self._n_answered += 1
+        if self._n_answered + self._n_refused >= self._limit:
+            self._begin_round(min(self._most, self._limit + GROWTH))
         self._hand_out()
 
     def throttle(self, retry_after: float | None) -> None:
@@ -77,12 +83,24 @@ class Limiter:
         Args:
             retry_after: Seconds for which it wants to be left alone; None where it did not say.
         """
-        now = self._clock()
-        if now - self._shrunk_at >= CALM_SECONDS:
-            self._shrunk_at = now
-            self._limit = max(1.0, self._limit * SHRINKAGE)
+        if not self._is_older():
+            self._n_refused += 1
+        if self._n_refused > max(1, BEARABLE_SHARE * self._limit):
+            self._begin_round(max(1, int(self._limit * SHRINKAGE)))
+            self._n_older = max(0, self._n_taken - 1)  # all that are under way but this one
         if retry_after is not None:
-            self._paused_until = max(self._paused_until, now + min(retry_after, self._longest_pause_seconds))
+            until = self._clock() + min(retry_after, self._longest_pause_seconds)
+            self._paused_until = max(self._paused_until, until)
+
+    def _is_older(self) -> bool:
+        """Tell whether an outcome was under way when places were taken back: it says nothing new."""
+        is_older = self._n_older > 0
+        self._n_older -= is_older
+        return is_older
+
+    def _begin_round(self, limit: int) -> None:
+        self._limit = limit
+        self._n_answered, self._n_refused = 0, 0
 
     def close(self) -> None:
         """Send away all who wait, and all who come; places that are held stay."""

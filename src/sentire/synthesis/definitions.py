@@ -80,6 +80,11 @@ def load_label_guide_of(space_name: str) -> LabelGuide:
     return _make_guide(load_label_space(space_name), {}, {})
 
 
+def read_definitions(space: LabelSpace) -> dict[str, str]:
+    """Return our definitions of a label space; empty where we have none."""
+    return dict(_read_ours(space)["definitions"])
+
+
 def _make_guide(space: LabelSpace, definitions: Mapping[str, str], strays: Mapping[str, str]) -> LabelGuide:
     ours = _read_ours(space)
     known = {clean_word(word): label for word, label in {**ours["strays"], **strays}.items()}

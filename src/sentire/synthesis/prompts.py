@@ -19,22 +19,26 @@ except ImportError as error:
     raise MissingExtraError(extra="llm", needed_for="prompts") from error
 
 
-def render_prompt(name: str, **values: object) -> tuple[Message, Message]:
+HOME = "sentire.synthesis"
+
+
+def render_prompt(name: str, *, home: str = HOME, **values: object) -> tuple[Message, Message]:
     """Return the two messages of a prompt.
 
     Args:
         name: With its version, such as ``actors.v1``.
+        home: The package whose folder ``prompts`` holds it.
         values: That it asks for.
     """
-    template = _load(name)
+    template = _load(name, home)
     system, user = (_render(template, block, values) for block in ("system", "user"))
     return Message(role="system", text=system), Message(role="user", text=user)
 
 
 @cache
-def identify_prompt(name: str) -> str:
+def identify_prompt(name: str, *, home: str = HOME) -> str:
     """Return the name, version and hash of a prompt, such as ``actors.v1-3fa9c1d2``."""
-    return f"{name}-{hashlib.sha256(_read(name).encode()).hexdigest()[:8]}"
+    return f"{name}-{hashlib.sha256(_read(name, home).encode()).hexdigest()[:8]}"
 
 
 def _render(template: Template, block: str, values: dict[str, object]) -> str:
@@ -42,10 +46,10 @@ def _render(template: Template, block: str, values: dict[str, object]) -> str:
 
 
 @cache
-def _load(name: str) -> Template:
+def _load(name: str, home: str) -> Template:
     # Prompts are no HTML: nothing is escaped, and what others wrote is fenced.
     environment = Environment(
-        loader=FunctionLoader(_read),
+        loader=FunctionLoader(lambda asked: _read(asked, home)),
         undefined=StrictUndefined,
         autoescape=False,  # noqa: S701
         trim_blocks=True,
@@ -55,5 +59,5 @@ def _load(name: str) -> Template:
     return environment.get_template(name)
 
 
-def _read(name: str) -> str:
-    return files("sentire.synthesis").joinpath("prompts", f"{name}.j2").read_text(encoding="utf-8")
+def _read(name: str, home: str) -> str:
+    return files(home).joinpath("prompts", f"{name}.j2").read_text(encoding="utf-8")

@@ -5,11 +5,10 @@ what came of them is in the ledger.
 """
 
 import asyncio
-import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from sentire.llm.journal import Journal
 from sentire.llm.load import load_provider
 from sentire.llm.model_names import name_model
 from sentire.llm.provider import Provider
+from sentire.llm.signals import heed_signals
 from sentire.storage.ledger import Ledger, LedgerReader
 from sentire.synthesis.config import SynthesisConfig
 from sentire.synthesis.definitions import load_label_guide
@@ -154,7 +154,7 @@ async def _run(site: Site, ledger: Ledger, on_progress: OnProgress) -> RunReport
             )
             callers.append(caller)
         worker = StoryWorker(_make_desk(settings), callers[0].ask, callers[-1].ask)
-        with _heed_signals(halt) as signals:
+        with heed_signals(halt) as signals:
             await _make_everything(site, ledger, worker, halt)
     if halt.reason is not None:
         raise halt.reason
@@ -287,32 +287,6 @@ async def _open_providers(site: Site) -> AsyncIterator[list[Provider]]:
     finally:
         for provider in providers:
             await provider.close()
-
-
-@contextmanager
-def _heed_signals(halt: Halt) -> Iterator[list[int]]:
-    loop = asyncio.get_running_loop()
-    running = asyncio.current_task()
-    heard: list[int] = []
-
-    def hear(number: int) -> None:
-        heard.append(number)
-        halt.call()
-        if len(heard) > 1 and running is not None:
-            running.cancel()
-
-    handled = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, hear, number)
-            handled.append(number)
-        except (NotImplementedError, RuntimeError, ValueError):  # not in the main thread, or not on this platform
-            continue
-    try:
-        yield heard
-    finally:
-        for number in handled:
-            loop.remove_signal_handler(number)
 
 
 def describe_run(report: RunReport) -> str:

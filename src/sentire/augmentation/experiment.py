@@ -1,0 +1,123 @@
+"""Does it help? The same recipe without and with what was made, on the same test, with several seeds."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from sentire.augmentation.config import AugmentationConfig
+from sentire.classifiers.recipe import TfidfRecipe
+from sentire.classifiers.train import train_tfidf
+from sentire.core.config import parse_config, read_table
+from sentire.core.errors import ConfigError
+from sentire.core.progress import OnProgress, stay_quiet
+from sentire.evaluate.run import evaluate_model
+from sentire.probing.seeds import summarise_seeds
+from sentire.runtime.load import load
+from sentire.training.recipe import EncoderRecipe
+from sentire.training.train import train_encoder
+
+OVERALL = ("macro_f1", "micro_f1")
+
+MakeData = Callable[[int], str]
+"""Makes the augmentation of a seed and returns the name of its split."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """One figure without and with what was made, over seeds; the intervals are t-intervals of the mean.
+
+    Attributes:
+        before: Of each seed.
+        after: Of each seed.
+        difference: Mean of ``after - before``.
+        low: Of the interval of the difference; NaN with one seed.
+        high: Of it.
+    """
+
+    before: tuple[float, ...]
+    after: tuple[float, ...]
+    difference: float
+    low: float
+    high: float
+
+
+def run_experiment(
+    settings: AugmentationConfig,
+    base: Path,
+    folder: Path,
+    labels: Sequence[str],
+    make_data: MakeData,
+    *,
+    data_root: Path | None = None,
+    on_progress: OnProgress = stay_quiet,
+) -> dict[str, Comparison]:
+    """Train without and with, measure both on test, and compare the overall figures and each rare label.
+
+    Args:
+        settings: With an experiment.
+        base: Folder that relative paths start from.
+        folder: For the models.
+        labels: The rare ones.
+        make_data: Makes the rows of a seed.
+        data_root: Where the corpora are; found by itself where None.
+        on_progress: Told after every training.
+
+    Raises:
+        ConfigError: There is no experiment, or its recipe is of another kind.
+    """
+    experiment = settings.experiment
+    if experiment is None:
+        raise ConfigError(expected="a section [experiment]", got="none", where="experiment")
+    figures: dict[str, dict[str, list[float]]] = {"before": {}, "after": {}}
+    n_all = 2 * len(experiment.seeds)
+    for place, seed in enumerate(experiment.seeds):
+        for step, name in enumerate(figures):
+            on_progress(2 * place + step, n_all, f"seed {seed}, {name}")
+            extra = (make_data(seed),) if name == "after" else ()
+            model = folder / f"{name}-{seed}"
+            _train(base / experiment.recipe, model, seed=seed, extra=extra, data_root=data_root)
+            result = evaluate_model(load(str(model)), experiment.test, data_root=data_root, keep_rows=False)
+            found = {metric: result.metrics[metric].value for metric in OVERALL}
+            found |= {label: result.per_label[label]["f1"].value for label in labels}
+            for metric, value in found.items():
+                figures[name].setdefault(metric, []).append(value)
+    return {metric: _compare(figures["before"][metric], figures["after"][metric]) for metric in figures["before"]}
+
+
+def _train(path: Path, output: Path, *, seed: int, extra: tuple[str, ...], data_root: Path | None) -> None:
+    table = read_table(path)
+    table["seed"] = seed
+    table["data"] = {
+        **table.get("data", {}),
+        "further_train": [*table.get("data", {}).get("further_train", ()), *extra],
+    }
+    if table.get("recipe") == "tfidf":
+        train_tfidf(parse_config(TfidfRecipe, table, where=str(path)), output, data_root=data_root, n_jobs=1)
+    elif table.get("recipe") == "encoder":
+        recipe = parse_config(EncoderRecipe, table, where=str(path))
+        train_encoder(replace(recipe, name=f"{recipe.name}-{seed}"), output, data_root=data_root)
+    else:
+        raise ConfigError(expected='recipe = "tfidf" or "encoder"', got=str(table.get("recipe")), where=str(path))
+
+
+def _compare(before: Sequence[float], after: Sequence[float]) -> Comparison:
+    differences = [other - one for one, other in zip(before, after, strict=True)]
+    summary = summarise_seeds(differences)
+    return Comparison(
+        before=tuple(before), after=tuple(after), difference=summary.mean, low=summary.low, high=summary.high
+    )
+
+
+def describe_comparisons(found: Mapping[str, Comparison]) -> dict[str, Any]:
+    """Return the comparisons as plain data."""
+    return {
+        name: {
+            "before": list(one.before),
+            "after": list(one.after),
+            "difference": one.difference,
+            "low": one.low,
+            "high": one.high,
+        }
+        for name, one in found.items()
+    }

@@ -1,0 +1,116 @@
+"""What was made, as a data set that has one split only: train."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from sentire._version import __version__
+from sentire.augmentation.config import AugmentationConfig
+from sentire.augmentation.rounds import Augmented
+from sentire.classifiers.labelled import LabelledSplit
+from sentire.core.config import fingerprint
+from sentire.storage.atomic import write_bytes, write_json
+from sentire.storage.folders import open_folder
+from sentire.storage.writers import open_row_writer
+
+DESCRIPTION_NAME = "augmented.toml"
+
+_COLUMNS: Mapping[str, type] = {
+    **dict.fromkeys(("id", "text", "labels", "made_for", "source", "source_id", "call"), str),
+    "is_synthetic": bool,
+}
+
+
+def export_augmentation(
+    settings: AugmentationConfig, augmented: Augmented, train: LabelledSplit, folder: Path
+) -> dict[str, Any]:
+    """Write rows, description, statistics and card, and return the statistics; the same rows give the same bytes.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    statistics = {
+        "name": settings.name,
+        "settings": fingerprint(settings),
+        "sentire_version": __version__,
+        "made_for": train.name,
+        "n_train": len(train),
+        "n_made": len(augmented.rows),
+        "by_source": dict(Counter(row.source for row in augmented.rows)),
+        "labels": {label: asdict(course) for label, course in augmented.courses.items()},
+    }
+    rows = [
+        {
+            "id": row.id,
+            "text": row.text,
+            "labels": ",".join(row.labels),
+            "made_for": row.label,
+            "source": row.source,
+            "source_id": row.source_id,
+            "call": row.key,
+            "is_synthetic": True,
+        }
+        for row in augmented.rows
+    ]
+    with open_folder(folder) as staged:
+        for file_format in ("jsonl", "parquet"):
+            with open_row_writer(staged / f"train.{file_format}", file_format, _COLUMNS) as writer:
+                writer.write(rows)
+        write_bytes(staged / DESCRIPTION_NAME, _describe(settings, train).encode())
+        write_json(staged / "statistics.json", statistics)
+        write_bytes(staged / "README.md", _render_card(settings, statistics).encode())
+    return statistics
+
+
+def _describe(settings: AugmentationConfig, train: LabelledSplit) -> str:
+    def quote(text: str) -> str:
+        return orjson.dumps(text).decode()
+
+    space = train.space
+    lines = [
+        "# Made by sentire augment; to learn from, and nothing else: there is no dev or test split on purpose.",
+        "[dataset]",
+        f"name = {quote(settings.name)}",
+    ]
+    if space.source == "own":
+        lines.append(f"labels = [{', '.join(quote(label) for label in space.labels)}]")
+        lines += [f"neutral = {quote(space.neutral)}"] if space.neutral else []
+    else:
+        lines.append(f"label_space = {quote(space.name)}")
+    lines += [
+        f"licence = {quote(settings.licence)}",
+        "is_synthetic = true",
+        "",
+        "[columns]",
+        'id = "id"',
+        'labels = "labels"',
+        "",
+        "[splits]",
+        'train = "train.jsonl"',
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _render_card(settings: AugmentationConfig, statistics: Mapping[str, Any]) -> str:
+    lines = [
+        f"# {settings.name}",
+        "",
+        (
+            f"{statistics['n_made']:,} rows made for rare labels of {statistics['made_for']} by "
+            f"{', '.join(settings.sources)}; synthetic, to learn from and nothing else."
+        ),
+        "",
+        "| label | rows before | made | rounds | end | left out by rule |",
+        "|---|---|---|---|---|---|",
+    ]
+    for label, course in statistics["labels"].items():
+        refused = ", ".join(f"{rule} {n}" for rule, n in course["refused"].items() if n) or "none"
+        lines.append(
+            f"| {label} | {course['before']} | {course['made']} | {course['rounds']} | {course['end']} | {refused} |"
+        )
+    return "\n".join([*lines, ""])

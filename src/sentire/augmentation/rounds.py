@@ -1,0 +1,148 @@
+"""Round by round, until every rare label has its rows or there is no more to be had."""
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sentire.augmentation.candidates import Candidate, Seed, Source
+from sentire.augmentation.config import AugmentationConfig
+from sentire.augmentation.rules import Rules
+from sentire.classifiers.labelled import LabelledSplit
+from sentire.core.errors import DataError
+from sentire.core.progress import OnProgress, stay_quiet
+
+OVERSAMPLE = 1.5
+"""Candidates asked for, for each row that is wanted: rules leave some out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelCourse:
+    """How a label fared.
+
+    Attributes:
+        before: Rows of the label in train.
+        made: Rows that were made for it.
+        rounds: It took part in.
+        end: Why it ended.
+        refused: Candidates that were left out, by rule.
+        no_source: Rounds in which no source could make a candidate.
+    """
+
+    before: int
+    made: int
+    rounds: int
+    end: str
+    refused: Mapping[str, int]
+    no_source: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Augmented:
+    """What was made.
+
+    Attributes:
+        rows: In the order in which they were made.
+        courses: By label.
+    """
+
+    rows: tuple[Candidate, ...]
+    courses: Mapping[str, LabelCourse]
+
+
+def find_rare(train: LabelledSplit, settings: AugmentationConfig) -> dict[str, int]:
+    """Return the rare labels with their rows, the rarest first.
+
+    Raises:
+        DataError: A named label is not in the space, or no label is rare.
+    """
+    section, space = settings.labels, train.space
+    counts = dict(zip(space.labels, train.targets.sum(axis=0).tolist(), strict=True))
+    for label in section.names:
+        space.index(label, where="labels.names")
+    rare = section.names or tuple(
+        label for label, n in counts.items() if label != space.neutral and n < section.rarer_than * len(train)
+    )
+    if not rare:
+        raise DataError(
+            expected=f"labels rarer than {section.rarer_than:g} of the rows",
+            got="none",
+            where=train.name,
+            hint="raise labels.rarer_than, or name labels",
+        )
+    return dict(sorted(((label, int(counts[label])) for label in rare), key=lambda one: (one[1], one[0])))
+
+
+async def augment(
+    train: LabelledSplit,
+    settings: AugmentationConfig,
+    sources: Sequence[Source],
+    rules: Rules,
+    *,
+    on_progress: OnProgress = stay_quiet,
+) -> Augmented:
+    """Make rows for the rare labels of a split.
+
+    Args:
+        train: What is there.
+        settings: Of the augmentation.
+        sources: Asked in turn, for a share of what is wanted each.
+        rules: Decide what becomes a row.
+        on_progress: Told after every round.
+
+    Raises:
+        StoppedError: The job is ending; what was asked is in the ledger.
+    """
+    rare = find_rare(train, settings)
+    seeds = {label: _list_seeds(train, label) for label in rare}
+    rows: list[Candidate] = []
+    made, lean = Counter[str](), Counter[str]()
+    rounds, no_source = Counter[str](), Counter[str]()
+    refused = {label: Counter[str]() for label in rare}
+    ends: dict[str, str] = {label: "enough already" for label, n in rare.items() if n >= settings.labels.until}
+    for number in range(1, settings.rounds.most + 1):
+        for label in [one for one in rare if one not in ends]:
+            have = rare[label] + made[label]
+            aim = min(settings.labels.until, math.ceil(settings.rounds.growth * max(have, 1))) - have
+            wanted = math.ceil(OVERSAMPLE * aim / len(sources))
+            candidates = [one for source in sources for one in await source.make(label, seeds[label], wanted, number)]
+            rounds[label] += 1
+            no_source[label] += not candidates
+            kept = rules.choose(candidates, refused[label], most=aim)
+            rows += kept
+            made[label] += len(kept)
+            lean[label] = 0 if kept else lean[label] + 1
+            if rare[label] + made[label] >= settings.labels.until:
+                ends[label] = "reached"
+            elif lean[label] >= settings.rounds.patience:
+                ends[label] = f"no new row in {settings.rounds.patience} rounds"
+        on_progress(number, settings.rounds.most, f"{len(rows):,} rows")
+        if len(ends) == len(rare):
+            break
+    return Augmented(
+        rows=tuple(rows),
+        courses={
+            label: LabelCourse(
+                before=rare[label],
+                made=made[label],
+                rounds=rounds[label],
+                end=ends.get(label, f"after {settings.rounds.most} rounds"),
+                refused=dict(refused[label].most_common()),
+                no_source=no_source[label],
+            )
+            for label in rare
+        },
+    )
+
+
+def _list_seeds(train: LabelledSplit, label: str) -> list[Seed]:
+    column = train.space.index(label)
+    return [
+        Seed(
+            id=train.ids[row],
+            text=train.texts[row],
+            labels=tuple(one for one, is_there in zip(train.space.labels, train.targets[row], strict=True) if is_there),
+        )
+        for row in range(len(train))
+        if train.targets[row, column]
+    ]

@@ -1,0 +1,129 @@
+"""An augmentation from its configuration: data read, sources opened, rounds run, all calls in a ledger."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentire.augmentation.asked_sources import BackTranslationSource, RephraseSource
+from sentire.augmentation.candidates import Source
+from sentire.augmentation.config import AugmentationConfig, check_augmentation
+from sentire.augmentation.rounds import Augmented, augment
+from sentire.augmentation.rules import JudgeLabel, Rules
+from sentire.augmentation.templates import TemplateSource
+from sentire.classifiers.labelled import LabelledSplit, read_labelled
+from sentire.core.errors import UsageError
+from sentire.core.progress import OnProgress, stay_quiet
+from sentire.llm.budget import Purse
+from sentire.llm.caller import Caller, StoppedError
+from sentire.llm.halt import Halt
+from sentire.llm.load import load_provider
+from sentire.llm.signals import heed_signals
+from sentire.runtime.load import load
+from sentire.storage.ledger import Ledger
+from sentire.synthesis.definitions import read_definitions
+
+
+def run_augmentation(
+    settings: AugmentationConfig,
+    base: Path,
+    ledger: Ledger,
+    *,
+    data_root: Path | None = None,
+    on_progress: OnProgress = stay_quiet,
+) -> tuple[Augmented, LabelledSplit]:
+    """Make the rows of an augmentation; a run that was stopped finds its calls in the ledger.
+
+    Args:
+        settings: Of the augmentation.
+        base: Folder that relative paths start from.
+        ledger: Open.
+        data_root: Where the corpora are; found by itself where None.
+        on_progress: Told after every round.
+
+    Returns:
+        What was made, and the split that it was made for.
+
+    Raises:
+        ConfigError, DataError, LabelError, BudgetError, GenerationError, OutputError: As their messages say.
+        KeyboardInterrupt: It was stopped.
+    """
+    check_augmentation(settings)
+    train = read_labelled(settings.data.train, None, data_root)
+    apart = [read_labelled(name, train.space, data_root) for name in settings.data.apart]
+    known = {"in train": train.texts} | {f"in {one.name}": one.texts for one in apart}
+    rules = Rules(
+        settings.quality,
+        known,
+        is_english=settings.language.lower() == "english",
+        judge=_load_judge(settings, train) if settings.quality.check_model else None,
+    )
+    return asyncio.run(_run(settings, base, ledger, train, rules, on_progress)), train
+
+
+async def _run(
+    settings: AugmentationConfig,
+    base: Path,
+    ledger: Ledger,
+    train: LabelledSplit,
+    rules: Rules,
+    on_progress: OnProgress,
+) -> Augmented:
+    halt = Halt()
+    async with _open_sources(settings, base, ledger, train, halt) as sources:
+        with heed_signals(halt):
+            try:
+                return await augment(train, settings, sources, rules, on_progress=on_progress)
+            except (StoppedError, asyncio.CancelledError) as stopped:
+                if halt.reason is not None:
+                    raise halt.reason from stopped
+                raise KeyboardInterrupt from stopped
+
+
+@asynccontextmanager
+async def _open_sources(
+    settings: AugmentationConfig, base: Path, ledger: Ledger, train: LabelledSplit, halt: Halt
+) -> AsyncIterator[list[Source]]:
+    if settings.provider is None:
+        yield [TemplateSource(settings.seed)]
+        return
+    provider = load_provider(settings.provider, folder=base)
+    try:
+        await provider.check()
+        caller = Caller(
+            provider,
+            ledger,
+            Purse(settings.budget, ledger.sum_spent()),
+            retries=settings.retries,
+            most_in_flight=settings.limits.in_flight,
+            halt=halt,
+            seed=settings.seed,
+        )
+        made: dict[str, Callable[[], Source]] = {
+            "templates": lambda: TemplateSource(settings.seed),
+            "rephrase": lambda: RephraseSource(settings, caller, read_definitions(train.space)),
+            "back-translation": lambda: BackTranslationSource(settings, caller),
+        }
+        yield [made[name]() for name in settings.sources]
+    finally:
+        await provider.close()
+
+
+def _load_judge(settings: AugmentationConfig, train: LabelledSplit) -> JudgeLabel:
+    model = load(settings.quality.check_model)
+    if model.label_space.labels != train.space.labels:
+        raise UsageError(
+            expected=f"a model that answers in {train.space.id}",
+            got=model.label_space.id,
+            where="quality.check_model",
+        )
+
+    def judge(texts: Sequence[str], labels: Sequence[str]) -> NDArray[np.float64]:
+        proba = np.asarray(model.predict_proba(list(texts)), dtype=np.float64)
+        columns = [model.label_space.index(label) for label in labels]
+        return np.asarray(proba[np.arange(len(texts)), columns])
+
+    return judge

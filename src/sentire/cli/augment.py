@@ -1,0 +1,86 @@
+"""``sentire augment``: rare labels made richer, and whether it helped."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ACTIONS = ("run", "status", "experiment")
+
+
+def augment(
+    config: Annotated[Path, typer.Argument(help="The augmentation, a TOML file.")],
+    action: Annotated[
+        str,
+        typer.Argument(
+            help="run: make rows for rare labels. status: what the ledger says. experiment: train without and with "
+            "them, several seeds, and compare on test."
+        ),
+    ] = "run",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Folder of ledger, rows and models; runs/NAME unless told.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", help="section.key=value, wins over the file; may be repeated.")
+    ] = None,
+) -> None:
+    """Make rows for the rare labels of a data set, under rules that are counted; resumable."""
+    from sentire.augmentation.config import AugmentationConfig, check_augmentation
+    from sentire.core.config import read_config
+    from sentire.core.errors import UnknownNameError
+
+    if action not in ACTIONS:
+        raise UnknownNameError.among("thing to do with an augmentation", action, ACTIONS)
+    chosen = read_config(AugmentationConfig, config, settings or ())
+    check_augmentation(chosen)
+    folder = output or Path("runs") / chosen.name
+    if action == "status":
+        from sentire.cli.synthesis_tables import print_counts
+        from sentire.storage.ledger import read_ledger
+
+        with read_ledger(folder) as ledger:
+            print_counts(ledger.count())
+    elif action == "run":
+        from sentire.augmentation.run import run_augmentation
+        from sentire.cli.augmentation_tables import print_courses
+        from sentire.cli.console import say, show_progress
+        from sentire.storage.ledger import open_ledger
+
+        with open_ledger(folder, job=chosen.name) as ledger:
+            from sentire.augmentation.export import export_augmentation
+
+            with show_progress(chosen.name) as on_progress:
+                augmented, train = run_augmentation(chosen, config.parent, ledger, on_progress=on_progress)
+            print_courses(export_augmentation(chosen, augmented, train, folder / "data"))
+        say(f'wrote {folder / "data"}; learn from it with data.further_train = ["{folder}/data/augmented.toml:train"]')
+    else:
+        _experiment(config, folder, settings or ())
+
+
+def _experiment(config: Path, folder: Path, settings: list[str] | tuple[str, ...]) -> None:
+    from sentire.augmentation.config import AugmentationConfig
+    from sentire.augmentation.experiment import describe_comparisons, run_experiment
+    from sentire.augmentation.export import export_augmentation
+    from sentire.augmentation.rounds import find_rare
+    from sentire.augmentation.run import run_augmentation
+    from sentire.classifiers.labelled import read_labelled
+    from sentire.cli.augmentation_tables import print_comparisons
+    from sentire.cli.console import say, show_progress
+    from sentire.core.config import read_config
+    from sentire.storage.atomic import write_json
+    from sentire.storage.ledger import open_ledger
+
+    chosen = read_config(AugmentationConfig, config, settings)
+    rare = find_rare(read_labelled(chosen.data.train), chosen)
+    with open_ledger(folder, job=chosen.name) as ledger, show_progress(chosen.name) as on_progress:
+
+        def make_data(seed: int) -> str:
+            seeded = read_config(AugmentationConfig, config, [*settings, f"seed={seed}"])
+            augmented, train = run_augmentation(seeded, config.parent, ledger)
+            export_augmentation(seeded, augmented, train, folder / f"data-{seed}")
+            return f"{folder / f'data-{seed}' / 'augmented.toml'}:train"
+
+        found = run_experiment(chosen, config.parent, folder / "models", list(rare), make_data, on_progress=on_progress)
+    write_json(folder / "experiment.json", describe_comparisons(found))
+    print_comparisons(found)
+    say(f"wrote {folder / 'experiment.json'}")

@@ -1,0 +1,47 @@
+"""The tables of ``sentire augment``."""
+
+from collections.abc import Mapping
+from statistics import mean
+from typing import Any
+
+from rich.table import Table
+
+from sentire.augmentation.experiment import Comparison
+from sentire.cli.console import make_console
+
+
+def print_courses(statistics: Mapping[str, Any]) -> None:
+    """Print how each label fared, and what the rules left out."""
+    console = make_console()
+    table = Table(box=None, pad_edge=False)
+    for title in ("label", "before", "made", "rounds", "end"):
+        table.add_column(title, justify="right" if title in ("before", "made", "rounds") else "left")
+    for label, course in statistics["labels"].items():
+        table.add_row(label, f"{course['before']:,}", f"{course['made']:,}", str(course["rounds"]), course["end"])
+    console.print(table)
+    refused: dict[str, int] = {}
+    for course in statistics["labels"].values():
+        for rule, n in course["refused"].items():
+            refused[rule] = refused.get(rule, 0) + n
+    for rule, n in sorted(refused.items(), key=lambda one: -one[1]):
+        if n:
+            console.print(f"left out: {n:,} {rule}")
+
+
+def print_comparisons(found: Mapping[str, Comparison]) -> None:
+    """Print every figure without and with what was made."""
+    console = make_console()
+    table = Table(box=None, pad_edge=False)
+    for title in ("", "before", "after", "difference", "95% interval"):
+        table.add_column(title, justify="left" if not title else "right")
+    for name, one in found.items():
+        table.add_row(
+            name,
+            f"{mean(one.before):.4f}",
+            f"{mean(one.after):.4f}",
+            f"{one.difference:+.4f}",
+            f"{one.low:+.4f} to {one.high:+.4f}",
+        )
+    console.print(table)
+    n = len(next(iter(found.values())).before)
+    console.print(f"F1 on test over {n} seeds; the interval is that of the mean difference")

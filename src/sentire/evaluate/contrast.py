@@ -1,0 +1,101 @@
+"""Whether a model uses context: the same words in contexts that change their labels.
+
+In a contrast set the labels of one utterance's contexts have nothing in common. Whoever does not look at the context
+gives all of them one answer, which is right in one of them at most. With the likeliest label as the answer,
+
+    accuracy        share of contexts in which it is one of the labels: at most (utterances / contexts) without context
+    pair accuracy   share of pairs of contexts of one utterance in which both answers are right: 0 without context
+
+**Source** Gardner et al. 2020, Evaluating Models' Local Decision Boundaries via Contrast Sets, for the idea and for
+measuring whole sets; pairs instead of sets, so that utterances with three contexts ask no more than those with two.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sentire.core.seeding import make_generator
+from sentire.metrics.bootstrap import DEFAULT_CONFIDENCE, DEFAULT_RESAMPLES, Estimate, bootstrap
+from sentire.metrics.inputs import BoolArray, FloatArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contrast:
+    """What a contrast set says of a model; intervals over utterances.
+
+    Attributes:
+        accuracy: Share of contexts whose likeliest label is right.
+        pair_accuracy: Share of pairs of contexts of one utterance in which both are right.
+        ceiling: The highest accuracy that a model can have that does not look at the context.
+        n_utterances: With at least two contexts.
+        n_contexts: Of these.
+    """
+
+    accuracy: Estimate
+    pair_accuracy: Estimate
+    ceiling: float
+    n_utterances: int
+    n_contexts: int
+
+
+class _RatioStatistic:
+    """Sums over utterances, divided by sums over utterances."""
+
+    centred_names: frozenset[str] = frozenset()
+
+    def __init__(self, ratios: Mapping[str, tuple[FloatArray, FloatArray]]) -> None:
+        self._ratios = ratios
+        self.n_examples = len(next(iter(ratios.values()))[0])
+
+    def __call__(self, weights: FloatArray) -> Mapping[str, FloatArray]:
+        return {name: (above @ weights) / (below @ weights) for name, (above, below) in self._ratios.items()}
+
+
+def measure_contrast(
+    groups: Sequence[str],
+    targets: BoolArray,
+    proba: NDArray[np.floating],
+    *,
+    seed: int = 0,
+    n_resamples: int = DEFAULT_RESAMPLES,
+    confidence: float = DEFAULT_CONFIDENCE,
+) -> Contrast | None:
+    """Measure a model's answers on a contrast set.
+
+    Args:
+        groups: Of each of N rows, its utterance.
+        targets: Its labels, shape (N, C); within a group no label may occur twice.
+        proba: The model's probabilities, shape (N, C); of equal ones the first column is the answer.
+        seed: Of the resamples.
+        n_resamples: Of the bootstrap over utterances.
+        confidence: Of the intervals.
+
+    Returns:
+        None where no utterance has two contexts.
+    """
+    is_right = targets[np.arange(len(targets)), proba.argmax(axis=1)].astype(np.float64)
+    names, places, sizes = np.unique(np.asarray(groups, dtype=str), return_inverse=True, return_counts=True)
+    right = np.bincount(places, weights=is_right, minlength=len(names))
+    counts = sizes >= 2
+    right, sizes = right[counts], sizes[counts].astype(np.float64)
+    if not len(sizes):
+        return None
+    pairs = {
+        "accuracy": (right, sizes),
+        "pair_accuracy": (right * (right - 1) / 2, sizes * (sizes - 1) / 2),
+    }
+    found = bootstrap(
+        _RatioStatistic(pairs),
+        generator=make_generator(seed, "bootstrap of a contrast set"),
+        n_resamples=n_resamples,
+        confidence=confidence,
+    )
+    return Contrast(
+        accuracy=found["accuracy"].estimate(n=int(sizes.sum())),
+        pair_accuracy=found["pair_accuracy"].estimate(n=int((sizes * (sizes - 1) / 2).sum())),
+        ceiling=float(len(sizes) / sizes.sum()),
+        n_utterances=len(sizes),
+        n_contexts=int(sizes.sum()),
+    )

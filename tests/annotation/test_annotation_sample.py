@@ -1,0 +1,117 @@
+"""Samples: what is drawn, which options stand there, and that they cannot be mixed up."""
+
+import orjson
+import pytest
+
+from sentire.annotation.sample import (
+    KEY_NAME,
+    NONE,
+    SAMPLE_NAME,
+    draw_sample,
+    read_key,
+    read_sample,
+    write_sample,
+)
+from sentire.core.errors import ArtifactError, DataError, UsageError
+from sentire.core.labels import GOEMOTIONS, make_label_space
+from sentire.core.records import Example
+
+LABELS = ["joy", "anger", "fear", "pride", "relief"]
+
+
+def make_examples(n=60, n_neutral=20):
+    labelled = [
+        Example(
+            id=f"e{k}",
+            text=f"text {k}",
+            context=(f"before {k}",) if k % 2 else (),
+            labels=(LABELS[k % 5],),
+            scores={LABELS[k % 5]: 0.9, LABELS[(k + 1) % 5]: 0.4, "surprise": 0.2},
+        )
+        for k in range(n)
+    ]
+    return labelled + [Example(id=f"n{k}", text=f"plain {k}", labels=("neutral",)) for k in range(n_neutral)]
+
+
+def draw(**options):
+    return draw_sample(make_examples(), GOEMOTIONS, name="own:test", **({"n": 40} | options))
+
+
+def test_a_sample_has_seven_options_and_its_share_of_neutral_items():
+    sample, key = draw(neutral_share=0.25)
+    assert len(sample.items) == 40
+    assert sum(item.id.startswith("n") for item in sample.items) == 10
+    for item in sample.items:
+        assert len(item.options) == len(set(item.options)) == 7
+        assert item.options[-1] == NONE
+        assert key.distractors[item.id] in item.options
+        assert set(key.expressed[item.id]) <= set(item.options)
+        assert key.expressed[item.id]
+
+
+def test_the_plausible_options_are_the_labels_and_then_the_highest_degrees():
+    _, key = draw()
+    for item, levels in key.levels.items():
+        if item.startswith("e"):
+            assert {label for label, level in levels.items() if level > 0} >= {"surprise", *key.expressed[item]}
+            assert levels[key.distractors[item]] == 0
+
+
+def test_the_place_of_an_option_says_nothing():
+    sample, key = draw(n=80, neutral_share=0.0)
+    places = [item.options.index(key.expressed[item.id][0]) for item in sample.items]
+    assert set(places) == set(range(6))
+
+
+def test_the_same_seed_draws_the_same_and_another_one_another():
+    assert draw(seed=3) == draw(seed=3)
+    assert draw(seed=3)[0].fingerprint != draw(seed=4)[0].fingerprint
+
+
+def test_a_models_probabilities_may_rank_the_options():
+    examples = make_examples(n=10, n_neutral=0)
+    levels = [{"grief": 0.9, "desire": 0.8, "joy": 0.1} for _ in examples]
+    _, key = draw_sample(examples, GOEMOTIONS, name="own:test", n=10, levels=levels)
+    for item in key.levels:
+        assert {"grief", "desire", key.expressed[item][0]} <= set(key.levels[item])
+
+
+def test_fewer_examples_than_wanted_are_all_drawn():
+    assert len(draw(n=500)[0].items) == 80
+
+
+def test_a_sample_comes_back_from_its_folder_and_is_not_replaced_by_another(tmp_path):
+    sample, key = draw()
+    write_sample(tmp_path, sample, key)
+    assert (read_sample(tmp_path), read_key(tmp_path)) == (sample, key)
+    write_sample(tmp_path, sample, key)
+    other, other_key = draw(seed=9)
+    with pytest.raises(UsageError, match=r"one with another sample.*annotations belong to their sample"):
+        write_sample(tmp_path, other, other_key)
+
+
+def test_a_changed_or_missing_sample_is_refused(tmp_path):
+    with pytest.raises(ArtifactError, match=r"the file sample\.json.*sentire annotate make"):
+        read_sample(tmp_path)
+    write_sample(tmp_path, *draw())
+    path = tmp_path / SAMPLE_NAME
+    content = orjson.loads(path.read_bytes())
+    content["items"][0]["text"] = "another"
+    path.write_bytes(orjson.dumps(content))
+    with pytest.raises(ArtifactError, match="one that was changed"):
+        read_sample(tmp_path)
+    path.write_bytes(b"[1")
+    with pytest.raises(ArtifactError, match="expected JSON"):
+        read_sample(tmp_path)
+    (tmp_path / KEY_NAME).write_bytes(orjson.dumps({"format": "another"}))
+    with pytest.raises(ArtifactError, match="sentire-annotation-key version 1"):
+        read_key(tmp_path)
+
+
+def test_what_cannot_be_sampled_is_refused():
+    with pytest.raises(DataError, match="examples with labels"):
+        draw_sample([Example(id="1", text="a")], GOEMOTIONS, name="own", n=1)
+    with pytest.raises(DataError, match="at least 6 labels"):
+        draw_sample(make_examples(), make_label_space("few", ["a", "b"]), name="own", n=1)
+    with pytest.raises(UsageError, match="at least one item"):
+        draw(n=0)

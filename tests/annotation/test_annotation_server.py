@@ -1,0 +1,238 @@
+"""The page: what it serves, to whom, and that a click that was answered is on the disk."""
+
+import http.client
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+
+import orjson
+import pytest
+
+from sentire.annotation.annotations import (
+    FOLDER_NAME,
+    Judgement,
+    open_annotations,
+    read_all_annotations,
+    read_annotations,
+)
+from sentire.annotation.sample import NONE, draw_sample, read_sample, write_sample
+from sentire.annotation.server import AnnotationServer
+from sentire.core.errors import ArtifactError, DataError, HeldError, OutputError, UsageError
+from sentire.core.labels import GOEMOTIONS
+from sentire.core.records import Example
+
+
+@pytest.fixture
+def folder(tmp_path):
+    examples = [
+        Example(id=f"e{k}", text=f"<b>text</b> {k}", context=(f"secret {k}",), labels=("joy",), scores={"joy": 0.9})
+        for k in range(20)
+    ]
+    write_sample(tmp_path, *draw_sample(examples, GOEMOTIONS, name="own:test", n=20, neutral_share=0))
+    return tmp_path
+
+
+@contextmanager
+def serve(folder, annotator="a1"):
+    sample = read_sample(folder)
+    with open_annotations(folder, sample, annotator) as file, AnnotationServer(sample, file, annotator) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def ask(server, method, path, body=None, **headers):
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=5)
+    sent = {"x-token": server.token} | {name.replace("_", "-"): value for name, value in headers.items()}
+    connection.request(method, path, body=None if body is None else orjson.dumps(body), headers=sent)
+    answer = connection.getresponse()
+    content = answer.read()
+    connection.close()
+    return answer.status, content, answer.headers
+
+
+def save(server, item, picks, *, is_done=True):
+    return ask(server, "POST", "/save", {"item": item, "picks": picks, "is_done": is_done, "saw_context": False})
+
+
+def test_the_page_runs_no_script_but_its_own_and_holds_no_text_of_the_sample(folder):
+    with serve(folder) as server:
+        status, page, headers = ask(server, "GET", "/")
+    assert status == 200
+    policy = headers["content-security-policy"]
+    nonce = policy.split("'nonce-")[1].split("'")[0]
+    assert f'<script nonce="{nonce}">'.encode() in page
+    assert "default-src 'none'" in policy
+    assert b"secret" not in page
+    assert page.count(b"<script") == 1
+    assert b"innerHTML" not in page
+
+
+def test_items_come_without_their_contexts_which_are_asked_for_one_by_one(folder):
+    with serve(folder) as server:
+        _, content, _ = ask(server, "GET", "/items")
+        said = orjson.loads(content)
+        assert len(said["items"]) == 20
+        assert b"secret" not in content
+        assert b"expressed" not in content
+        _, context, _ = ask(server, "GET", "/context?item=e3")
+    assert orjson.loads(context) == {"context": ["secret 3"]}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("GET", "/items", {"x_token": "wrong"}, 403),
+        ("POST", "/save", {"x_token": ""}, 403),
+        ("GET", "/items", {"host": "evil.example"}, 403),
+        ("GET", "/", {"host": "evil.example"}, 403),
+        ("GET", "/key.json", {}, 404),
+        ("GET", "/../key.json", {}, 404),
+        ("POST", "/items", {}, 404),
+        ("GET", "/context?item=zzz", {}, 400),
+    ],
+)
+def test_others_get_nothing(folder, method, path, headers, status):
+    with serve(folder) as server:
+        assert ask(server, method, path, {} if method == "POST" else None, **headers)[0] == status
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"item": "e1", "picks": ["mauve"], "is_done": False}, "options of item e1"),
+        ({"item": "zzz", "picks": [], "is_done": False}, "an item of the sample"),
+        ({"item": "e1", "picks": "joy"}, "a list of picks"),
+        ({"item": "e1", "picks": [], "is_done": True}, "at least one pick"),
+        ([1], "a JSON object"),
+    ],
+)
+def test_judgements_that_cannot_be_are_refused_and_not_kept(folder, body, words):
+    with serve(folder) as server:
+        status, content, _ = ask(server, "POST", "/save", body)
+        assert (status, words in orjson.loads(content)["error"]) == (400, True)
+        assert server.file.judgements == {}
+
+
+def test_a_body_beyond_all_bounds_is_not_read(folder):
+    with serve(folder) as server:
+        status, content, _ = ask(server, "POST", "/save", {"item": "e1", "picks": ["x" * 100_000]})
+    assert (status, b"at most 65536 bytes" in content) == (400, True)
+
+
+def test_too_many_picks_or_none_with_others_are_refused(folder):
+    sample = read_sample(folder)
+    options = sample.items[0].options
+    with open_annotations(folder, sample, "a1") as file:
+        with pytest.raises(DataError, match="at most 5 different picks"):
+            file.save(sample.items[0].id, Judgement(picks=options[:6], is_done=False, saw_context=False))
+        with pytest.raises(DataError, match="alone, or other options"):
+            file.save(sample.items[0].id, Judgement(picks=(options[0], NONE), is_done=False, saw_context=False))
+
+
+def test_a_sitting_goes_on_where_the_last_one_ended(folder):
+    item = read_sample(folder).items[0]
+    with serve(folder) as server:
+        assert save(server, item.id, [item.options[0]], is_done=False)[0] == 200
+        assert save(server, item.id, [item.options[1]])[0] == 200
+    with serve(folder) as server:
+        said = orjson.loads(ask(server, "GET", "/items")[1])
+    assert said["judgements"] == {item.id: {"picks": [item.options[1]], "is_done": True, "saw_context": False}}
+
+
+def test_two_annotators_have_a_file_each_and_nobody_takes_anothers_alias(folder):
+    item = read_sample(folder).items[0]
+    with serve(folder, "a1") as one, serve(folder, "a2") as other:
+        save(one, item.id, [item.options[0]])
+        save(other, item.id, [NONE])
+        with pytest.raises(HeldError, match="annotator under the alias a1"), serve(folder, "a1"):
+            pass
+    found = read_all_annotations(folder, read_sample(folder))
+    assert {alias: one[item.id].picks for alias, one in found.items()} == {"a1": (item.options[0],), "a2": (NONE,)}
+
+
+@pytest.mark.parametrize("alias", ["", "../a1", "Ann Other", "a" * 40, "a/b", "-a"])
+def test_an_alias_is_a_plain_word(folder, alias):
+    with pytest.raises(UsageError, match="an alias of lower-case letters"), serve(folder, alias):
+        pass
+
+
+def test_annotations_of_another_sample_are_refused(folder, tmp_path_factory):
+    with serve(folder) as server:
+        item = read_sample(folder).items[0]
+        save(server, item.id, [NONE])
+    other = tmp_path_factory.mktemp("other")
+    examples = [Example(id=f"x{k}", text=f"other {k}", labels=("fear",)) for k in range(5)]
+    write_sample(other, *draw_sample(examples, GOEMOTIONS, name="own:other", n=5))
+    (other / FOLDER_NAME / "a1").mkdir(parents=True)
+    stray = other / FOLDER_NAME / "a1" / "judgements.jsonl"
+    stray.write_bytes((folder / FOLDER_NAME / "a1" / "judgements.jsonl").read_bytes())
+    with pytest.raises(ArtifactError, match=r"annotations of the sample .*drawn anew"):
+        read_annotations(stray, read_sample(other))
+    with pytest.raises(ArtifactError, match="annotations of the sample"), serve(other, "a1"):
+        pass
+
+
+@pytest.mark.parametrize("cut", [1, 5, 20])
+def test_a_line_that_was_being_written_is_left_out_and_the_others_stay(folder, cut):
+    sample = read_sample(folder)
+    path = folder / FOLDER_NAME / "a1" / "judgements.jsonl"
+    with serve(folder) as server:
+        for item in sample.items[:3]:
+            save(server, item.id, [NONE])
+    path.write_bytes(path.read_bytes()[:-cut])
+    with serve(folder) as server:
+        assert len(server.file.judgements) == 2
+        save(server, sample.items[2].id, [NONE])
+    assert len(read_annotations(path, sample)) == 3
+
+
+def test_a_damaged_line_in_the_middle_is_told_and_nothing_is_dropped(folder):
+    sample = read_sample(folder)
+    path = folder / FOLDER_NAME / "a1" / "judgements.jsonl"
+    with serve(folder) as server:
+        for item in sample.items[:3]:
+            save(server, item.id, [NONE])
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([lines[0], b"{broken\n", *lines[2:]]))
+    with pytest.raises(ArtifactError, match=r"judgements\.jsonl:2"):
+        read_annotations(path, sample)
+
+
+def test_a_port_that_is_taken_is_told(folder):
+    sample = read_sample(folder)
+    with (
+        serve(folder) as server,
+        open_annotations(folder, sample, "a2") as file,
+        pytest.raises(OutputError, match="a port that is free"),
+    ):
+        AnnotationServer(sample, file, "a2", port=server.server_port)
+
+
+def test_a_server_that_is_killed_has_kept_every_click_that_it_answered(folder):
+    command = [sys.executable, "-m", "sentire", "annotate", "serve", str(folder), "--annotator", "a1"]
+    sample = read_sample(folder)
+    n_answered = 0
+    for sitting in range(2):
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+            line = process.stderr.readline()
+            port = int(line.split("http://127.0.0.1:")[1].split("/")[0])
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+            connection.request("GET", "/")
+            token = connection.getresponse().read().decode().split('name="token" content="')[1].split('"')[0]
+            for item in sample.items[10 * sitting : 10 * sitting + 10]:
+                body = {"item": item.id, "picks": [item.options[0]], "is_done": True, "saw_context": False}
+                connection.request("POST", "/save", body=orjson.dumps(body), headers={"x-token": token})
+                n_answered += connection.getresponse().read() == b'{"saved":true}'
+            connection.close()
+            os.kill(process.pid, signal.SIGKILL)
+    found = read_all_annotations(folder, sample)["a1"]
+    assert n_answered == len(found) == 20
+    assert all(one.is_done for one in found.values())

@@ -1,0 +1,76 @@
+"""The contrast score: by hand, against a slow loop, and beyond the reach of any model without context."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentire.data.registry import load_dataset
+from sentire.evaluate.contrast import measure_contrast
+
+
+def make_targets(*columns, n_labels=4):
+    targets = np.zeros((len(columns), n_labels), np.bool_)
+    for row, labels in enumerate(columns):
+        targets[row, list(labels)] = True
+    return targets
+
+
+def answer(*columns, n_labels=4):
+    return np.eye(n_labels)[list(columns)]
+
+
+def test_by_hand():
+    groups = ["a", "a", "b", "b", "b", "alone"]
+    targets = make_targets([0], [1], [0], [1, 2], [3], [0])
+    found = measure_contrast(groups, targets, answer(0, 1, 0, 2, 2, 0))
+    assert found.accuracy.value == pytest.approx(4 / 5)
+    assert found.pair_accuracy.value == pytest.approx((1 + 1) / (1 + 3))
+    assert found.ceiling == pytest.approx(2 / 5)
+    assert (found.n_utterances, found.n_contexts, found.accuracy.n, found.pair_accuracy.n) == (2, 5, 5, 4)
+    assert found.accuracy.low <= found.accuracy.value <= found.accuracy.high
+
+
+@given(st.lists(st.integers(2, 4), min_size=1, max_size=8), st.integers(0, 10_000))
+def test_no_model_without_context_exceeds_the_ceiling(sizes, seed):
+    generator = np.random.default_rng(seed)
+    groups, targets, proba = [], [], []
+    for number, size in enumerate(sizes):
+        labels = generator.permutation(8)
+        given_to_all = generator.random(8)
+        for place in range(size):
+            groups.append(f"g{number}")
+            targets.append(np.isin(np.arange(8), labels[2 * place : 2 * place + 2]))
+            proba.append(given_to_all)
+    found = measure_contrast(groups, np.array(targets), np.array(proba), n_resamples=10)
+    assert found.accuracy.value <= found.ceiling + 1e-12
+    assert found.pair_accuracy.value == 0.0
+
+
+def test_without_pairs_there_is_no_score():
+    assert measure_contrast(["a", "b"], make_targets([0], [1]), answer(0, 1)) is None
+
+
+def test_the_shipped_set_is_a_contrast():
+    examples = load_dataset("context-contrast").read_split("test")
+    groups = {}
+    for example in examples:
+        groups.setdefault(example.group, []).append(example)
+    assert len(groups) >= 200
+    assert all(len(rows) >= 2 for rows in groups.values())
+    for rows in groups.values():
+        assert len({row.text for row in rows}) == 1
+        labels = [label for row in rows for label in row.labels]
+        assert len(labels) == len(set(labels))
+    assert {label for example in examples for label in example.labels} == set(
+        load_dataset("context-contrast").card.label_space.labels
+    )
+    assert {example.notes["kind"] for example in examples} == {"situation", "turns"}
+    assert len({example.notes["domain"] for example in examples}) == 16
+    assert all(len(example.annotations) == 3 for example in examples)
+
+
+def test_the_shipped_set_and_what_models_learned_from_have_no_text_in_common():
+    own = {example.text.lower() for example in load_dataset("context-contrast").read_split("test")}
+    for name, split in (("situations", "all"), ("rare-labels", "train")):
+        assert own.isdisjoint(example.text.lower() for example in load_dataset(name).read_split(split))
