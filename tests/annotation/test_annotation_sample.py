@@ -76,8 +76,10 @@ def test_a_models_probabilities_may_rank_the_options():
         assert {"grief", "desire", key.expressed[item][0]} <= set(key.levels[item])
 
 
-def test_fewer_examples_than_wanted_are_all_drawn():
-    assert len(draw(n=500)[0].items) == 80
+def test_of_too_few_examples_all_but_the_surplus_of_neutral_ones_are_drawn():
+    sample, _ = draw(n=500)
+    assert sum(not item.id.startswith("n") for item in sample.items) == 60
+    assert sum(item.id.startswith("n") for item in sample.items) == 8  # a tenth of the 80 that there are
 
 
 def test_a_sample_comes_back_from_its_folder_and_is_not_replaced_by_another(tmp_path):

@@ -30,8 +30,9 @@ NAMES = [
     "classic-fiction",
     "situations",
     "rare-labels",
+    "context-contrast",
 ]
-SHIPPED = ["situations", "rare-labels"]
+SHIPPED = ["situations", "rare-labels", "context-contrast"]
 """What stands in the package and needs no file in the data root."""
 
 IN_DATA_ROOT = [name for name in NAMES if name not in SHIPPED]

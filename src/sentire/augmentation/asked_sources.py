@@ -46,7 +46,7 @@ class RephraseSource:
         identity = f"{label}/rephrase/{round_number}/{seed.id}/{turn}"
         messages = render_prompt(
             REPHRASE,
-            home=HOME,
+            HOME,
             text=seed.text,
             emotion=label,
             definition=self._definitions.get(label, ""),
@@ -112,7 +112,7 @@ class BackTranslationSource:
         )
 
     async def _translate(self, identity: str, text: str, language: str) -> tuple[str, str] | None:
-        messages = render_prompt(TRANSLATE, home=HOME, text=text, language=language)
+        messages = render_prompt(TRANSLATE, HOME, text=text, language=language)
         outcome = await self._caller.ask(_make_call("translate", TRANSLATE, identity, messages, self._settings))
         return (outcome.key, outcome.value) if outcome.value else None
 
@@ -123,7 +123,7 @@ def _make_call(
     request = Request(
         name=f"{task}/{identity}", messages=messages, max_tokens=MAX_TOKENS, schema=_SCHEMA, sampling=settings.sampling
     )
-    return Call(task=task, prompt=identify_prompt(prompt, home=HOME), request=request, parse=_parse)
+    return Call(task=task, prompt=identify_prompt(prompt, HOME), request=request, parse=_parse)
 
 
 def _parse(text: str) -> str:

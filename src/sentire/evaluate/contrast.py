@@ -77,25 +77,23 @@ def measure_contrast(
     """
     is_right = targets[np.arange(len(targets)), proba.argmax(axis=1)].astype(np.float64)
     names, places, sizes = np.unique(np.asarray(groups, dtype=str), return_inverse=True, return_counts=True)
-    right = np.bincount(places, weights=is_right, minlength=len(names))
+    right = np.bincount(places, weights=is_right, minlength=len(names)).astype(np.float64)
     counts = sizes >= 2
-    right, sizes = right[counts], sizes[counts].astype(np.float64)
-    if not len(sizes):
+    right, n_contexts = right[counts], sizes[counts].astype(np.float64)
+    if not len(right):
         return None
-    pairs = {
-        "accuracy": (right, sizes),
-        "pair_accuracy": (right * (right - 1) / 2, sizes * (sizes - 1) / 2),
-    }
+    n_pairs = n_contexts * (n_contexts - 1) / 2
+    ratios = {"accuracy": (right, n_contexts), "pair_accuracy": (right * (right - 1) / 2, n_pairs)}
     found = bootstrap(
-        _RatioStatistic(pairs),
+        _RatioStatistic(ratios),
         generator=make_generator(seed, "bootstrap of a contrast set"),
         n_resamples=n_resamples,
         confidence=confidence,
     )
     return Contrast(
-        accuracy=found["accuracy"].estimate(n=int(sizes.sum())),
-        pair_accuracy=found["pair_accuracy"].estimate(n=int((sizes * (sizes - 1) / 2).sum())),
-        ceiling=float(len(sizes) / sizes.sum()),
-        n_utterances=len(sizes),
-        n_contexts=int(sizes.sum()),
+        accuracy=found["accuracy"].estimate(n=int(n_contexts.sum())),
+        pair_accuracy=found["pair_accuracy"].estimate(n=int(n_pairs.sum())),
+        ceiling=float(len(right) / n_contexts.sum()),
+        n_utterances=len(right),
+        n_contexts=int(n_contexts.sum()),
     )

@@ -22,7 +22,7 @@ except ImportError as error:
 HOME = "sentire.synthesis"
 
 
-def render_prompt(name: str, *, home: str = HOME, **values: object) -> tuple[Message, Message]:
+def render_prompt(name: str, home: str = HOME, /, **values: object) -> tuple[Message, Message]:
     """Return the two messages of a prompt.
 
     Args:
@@ -36,7 +36,7 @@ def render_prompt(name: str, *, home: str = HOME, **values: object) -> tuple[Mes
 
 
 @cache
-def identify_prompt(name: str, *, home: str = HOME) -> str:
+def identify_prompt(name: str, home: str = HOME) -> str:
     """Return the name, version and hash of a prompt, such as ``actors.v1-3fa9c1d2``."""
     return f"{name}-{hashlib.sha256(_read(name, home).encode()).hexdigest()[:8]}"
 
