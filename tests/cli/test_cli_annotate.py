@@ -1,0 +1,115 @@
+"""``sentire annotate`` and ``sentire augment`` as their users meet them."""
+
+import orjson
+import pytest
+
+pytest.importorskip("rensa")
+
+
+def write_data(folder, n=30):
+    rows = [
+        {
+            "id": f"e{k}",
+            "text": f"text {k} of the day",
+            "context": [f"before {k}"],
+            "labels": [["joy"], ["grief"], ["neutral"]][k % 3],
+        }
+        for k in range(n)
+    ]
+    (folder / "rows.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    path = folder / "own.toml"
+    path.write_text(
+        '[dataset]\nname = "own"\nlabel_space = "goemotions"\n[columns]\nid = "id"\nlabels = "labels"\n'
+        'context = "context"\n[splits]\ntrain = "rows.jsonl"\ntest = "rows.jsonl"\n'
+    )
+    return path
+
+
+def annotate(folder, alias, choose):
+    from sentire.annotation.annotations import Judgement, open_annotations
+    from sentire.annotation.sample import read_sample
+
+    sample = read_sample(folder)
+    with open_annotations(folder, sample, alias) as file:
+        for item in sample.items:
+            file.save(item.id, Judgement(picks=(choose(item),), is_done=True, saw_context=False))
+
+
+def test_a_sample_is_drawn_judged_and_scored(tmp_path, sentire):
+    made = sentire("annotate", "make", "--data", f"{write_data(tmp_path)}:test", "-o", tmp_path / "judged", "--n", 20)
+    assert made.code == 0
+    assert "20 items" in made.err or "items (fingerprint" in made.err
+    annotate(tmp_path / "judged", "a1", lambda item: item.options[0])
+    annotate(tmp_path / "judged", "a2", lambda item: item.options[int(item.id[1:]) % 2])
+    scored = sentire("annotate", "score", tmp_path / "judged")
+    assert scored.code == 0
+    assert "Cohen's kappa, a1, a2" in scored.text
+    assert "context asked for: 0.0%" in scored.text
+    found = sentire("annotate", "score", tmp_path / "judged", "--json").json
+    assert set(found) >= {"cohen", "fleiss", "alpha", "unanimous_accuracy", "distractor_rate"}
+
+
+def test_options_may_be_ranked_by_a_model(tmp_path, sentire):
+    made = sentire(
+        "annotate",
+        "make",
+        "--data",
+        f"{write_data(tmp_path)}:test",
+        "-o",
+        tmp_path / "judged",
+        "--n",
+        6,
+        "--model",
+        "linear",
+    )
+    assert made.code == 0
+    key = orjson.loads((tmp_path / "judged" / "key.json").read_bytes())
+    assert all(0 < max(levels.values()) < 1 for levels in key["levels"].values())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("score", "{}/nowhere"), 4, "draw it: sentire annotate make"),
+        (("score", "{}/judged"), 3, "at least two people, got 0"),
+        (("serve", "{}/judged", "--annotator", "Jane Doe"), 2, "an alias of lower-case letters"),
+        (("make", "--data", "{}/own.toml:tset", "-o", "{}/other"), 2, 'did you mean "test"'),
+        (("make", "--data", "emobank:test", "-o", "{}/other"), 3, "a data set with labels"),
+    ],
+)
+def test_what_goes_wrong_is_told(tmp_path, sentire, arguments, code, words):
+    sentire("annotate", "make", "--data", f"{write_data(tmp_path)}:test", "-o", tmp_path / "judged", "--n", 6)
+    ran = sentire("annotate", *(one.format(tmp_path) for one in arguments))
+    assert (ran.code, words in ran.err) == (code, True), ran.err
+
+
+def write_augmentation(folder):
+    write_data(folder)
+    config = folder / "rich.toml"
+    config.write_text(
+        f'name = "rich"\nsources = ["templates"]\n[data]\ntrain = "{folder}/own.toml:train"\napart = []\n'
+        '[labels]\nnames = ["grief"]\nuntil = 25\n'
+    )
+    return config
+
+
+def test_rows_are_made_and_their_counts_told(tmp_path, sentire):
+    ran = sentire("augment", write_augmentation(tmp_path), "-o", tmp_path / "out")
+    assert ran.code == 0
+    assert ran.text.splitlines()[1].split() == ["grief", "10", "15", "3", "reached"]
+    assert 'data.further_train = ["' in ran.err
+    assert (tmp_path / "out" / "data" / "augmented.toml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("rnu",), 2, 'did you mean "run"'),
+        (("status",), 4, "the ledger of a job, got none"),
+        (("experiment",), 2, "a section [experiment]"),
+        (("run", "--set", 'sources=["rephrase"]'), 2, "a provider for rephrase"),
+    ],
+)
+def test_an_augmentation_that_cannot_be_is_told(tmp_path, sentire, arguments, code, words):
+    ran = sentire("augment", write_augmentation(tmp_path), *arguments, "-o", tmp_path / "out")
+    assert (ran.code, words in ran.err) == (code, True), ran.err
