@@ -31,7 +31,7 @@ LEVELS = {
     "synthesis": 4,
     "training": 4,
     "probing": 4,
-    "augmentation": 5,
+    "augmentation": 6,
     "evaluate": 5,
     "reproduce": 6,
     "reports": 6,

@@ -68,7 +68,7 @@ def make_utterance(number: int, text: str, **changes: Any) -> Utterance:
 def make_work(name: str, actors: Iterable[str], utterances: Iterable[Utterance] = ()) -> StoryWork:
     return StoryWork(
         story=make_story(name),
-        actors_key=f"actors/{name}",
+        keys=(),
         actors=tuple(actors),
         utterances=tuple(utterances),
         failures=Counter(),

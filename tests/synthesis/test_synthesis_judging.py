@@ -114,9 +114,10 @@ def test_the_least_agreement_is_enough(least, is_kept):
 
 def test_a_row_whose_second_pass_failed_does_not_agree_with_it():
     # Where agreement is asked for, what nobody could compare has none.
-    found = run([make_utterance(1, TEXTS[0])], labels__passes=2, quality__least_agreement=0.5)
+    asked = replace(make_utterance(1, TEXTS[0]), keys={"soft-labels": "one", "soft-labels-2": "another"})
+    found = run([asked], labels__passes=2, quality__least_agreement=0.5)
     assert found.rows["orig"] == ()
-    assert found.refused["orig"].total() == 1
+    assert found.refused["orig"] == {"no second labels came": 1}
 
 
 def test_the_quality_is_the_mean_of_what_was_measured():

@@ -45,7 +45,7 @@ def work(answers, purposes=(), second=None, **changes):
 def test_a_story_goes_through_all_steps():
     found, script = work(ANSWERS, labels__passes=2, **EVERYBODY)
     assert (found.story, found.actors) == (STORY, ("Mira", "the ferryman"))
-    assert found.actors_key == "key of actors/ferry"
+    assert found.keys[0] == "key of actors/ferry"
     assert [(one.subject, one.actor, one.text, one.intended) for one in found.utterances] == [
         ("ferry/Mira/1", "Mira", "Wait for me!", "fear"),
         ("ferry/Mira/2", "Mira", "He came back, look!", "Bliss"),
@@ -240,7 +240,7 @@ def test_without_characters_nothing_more_is_asked():
         assert (found.actors, found.utterances, len(script.begun)) == ((), (), 1)
         assert found.failures == {("actors", failure): 1}
         assert found.yields == {}
-        assert found.actors_key == "key of actors/ferry"
+        assert found.keys[0] == "key of actors/ferry"
 
 
 def test_a_character_who_says_nothing_is_counted_and_the_others_go_on():

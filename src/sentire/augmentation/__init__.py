@@ -1,1 +1,1 @@
-"""Level 5: rare labels made richer, under rules that are counted, and an honest look at whether it helped."""
+"""Level 6: rare labels made richer, under rules that are counted, and an honest look at whether it helped."""

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sentire.core.errors import ShapeError, UsageError
+from sentire.core.errors import DataError, ShapeError, UsageError
 from sentire.core.normalise import normalise_text
 from sentire.metrics.inputs import FloatArray
 
@@ -74,7 +74,7 @@ def group_similarity(embeddings: ArrayLike, groups: Sequence[str]) -> tuple[floa
     pairs are counted at the cost of one pass.
 
     Args:
-        embeddings: Shape (N, D).
+        embeddings: Shape (N, D); rows of zeros are left out.
         groups: Of each text, such as the character who says it.
 
     Returns:
@@ -84,9 +84,11 @@ def group_similarity(embeddings: ArrayLike, groups: Sequence[str]) -> tuple[floa
         >>> group_similarity([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], ["a", "a", "b"])
         (1.0, 0.0)
     """
-    unit = _unit_rows(embeddings)
-    if len(unit) != len(groups):
-        raise ShapeError(expected=f"{len(unit)} groups, one a row that is not zero", got=str(len(groups)))
+    array = _check(embeddings)
+    if len(array) != len(groups):
+        raise ShapeError(expected=f"{len(array)} groups, one a row", got=str(len(groups)))
+    groups = [group for group, row in zip(groups, array, strict=True) if row.any()]
+    unit = _unit_rows(array)
     _, places, sizes = np.unique(np.asarray(groups, dtype=str), return_inverse=True, return_counts=True)
     sums = np.zeros((len(sizes), unit.shape[1]))
     np.add.at(sums, places, unit)
@@ -100,9 +102,16 @@ def group_similarity(embeddings: ArrayLike, groups: Sequence[str]) -> tuple[floa
     )
 
 
-def _unit_rows(embeddings: ArrayLike) -> FloatArray:
+def _check(embeddings: ArrayLike) -> FloatArray:
     array: NDArray[np.float64] = np.asarray(embeddings, dtype=np.float64)
     if array.ndim != 2:
         raise ShapeError(expected="shape (N, D)", got=f"shape {array.shape}")
+    if not np.isfinite(array).all():
+        raise DataError(expected="embeddings of finite numbers", got="one that is none")
+    return array
+
+
+def _unit_rows(embeddings: ArrayLike) -> FloatArray:
+    array = _check(embeddings)
     lengths = np.linalg.norm(array, axis=1)
     return np.asarray(array[lengths > 0] / lengths[lengths > 0, None])

@@ -196,5 +196,10 @@ def _table(heads: Sequence[object], rows: Sequence[Sequence[object]]) -> str:
 
 def _line(cells: Sequence[object]) -> str:
     # What models wrote must not break the table, nor become markup.
-    shown = (str(cell).replace("|", "\\|").replace("<", "&lt;").replace("\n", " ") for cell in cells)
-    return f"| {' | '.join(shown)} |"
+    return f"| {' | '.join(_escape(str(cell)) for cell in cells)} |"
+
+
+def _escape(text: str) -> str:
+    for mark in ("\\", "|", "[", "]", "*", "`"):
+        text = text.replace(mark, f"\\{mark}")
+    return " ".join(text.replace("<", "&lt;").split())

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from sentire.core.config import config, dump_config
 from sentire.core.errors import ConfigError
-from sentire.core.labels import LabelSpace, load_label_space, make_label_space
+from sentire.core.labels import LABEL_SPACES, LabelSpace, load_label_space, make_label_space
 from sentire.llm.budget import Budget
 from sentire.llm.exchange import Sampling
 from sentire.llm.retries import Retries
@@ -223,7 +223,8 @@ def fingerprint_outcome(settings: SynthesisConfig) -> str:
     for key in ("limits", "retries", "budget", "expect"):
         del dumped[key]
     for key in ("provider", "second"):
-        dumped[key] = dumped[key] and dumped[key]["model"]
+        who = dumped[key] or {}
+        dumped[key] = {name: who[name] for name in ("model", "revision", "extra", "schema_form") if name in who}
     return hashlib.sha256(orjson.dumps(dumped, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
@@ -239,8 +240,9 @@ def check_synthesis(settings: SynthesisConfig) -> None:
     """Make sure that the parts of a configuration fit together.
 
     Raises:
-        ConfigError, UnknownNameError: They do not.
+        ConfigError, UnknownNameError, LabelError: They do not.
     """
+    _check_own_labels(settings)
     space = get_label_space(settings)
     narratives = settings.narratives
     if bool(narratives.folder) == bool(narratives.data):
@@ -260,9 +262,10 @@ def check_synthesis(settings: SynthesisConfig) -> None:
         raise ConfigError(
             expected="0, since no label stands for no emotion", got=str(settings.steps.neutral), where="steps.neutral"
         )
-    if settings.steps.emotional > len(space) - (space.neutral is not None):
+    n_emotions = len(space) - (space.neutral is not None)
+    if settings.steps.emotional > n_emotions:
         raise ConfigError(
-            expected=f"at most {len(space)} different emotions",
+            expected=f"at most {n_emotions} different emotions",
             got=str(settings.steps.emotional),
             where="steps.emotional",
         )
@@ -287,3 +290,16 @@ def check_synthesis(settings: SynthesisConfig) -> None:
     for key, shares in (("splits.orig", settings.splits.orig), ("splits.context", settings.splits.context)):
         if min(shares) < 0 or abs(sum(shares) - 1) > 1e-9:
             raise ConfigError(expected="shares of at least 0 that add up to 1", got=str(shares), where=key)
+
+
+def _check_own_labels(settings: SynthesisConfig) -> None:
+    labels = settings.labels.labels
+    if labels and settings.name in LABEL_SPACES:
+        raise ConfigError(
+            expected="another name, since your own labels are a label space of that name",
+            got=f"{settings.name!r}, which is a registered label space",
+            where="name",
+        )
+    for label in labels:
+        if "," in label or not label.strip():
+            raise ConfigError(expected="labels without commas", got=repr(label), where="labels.labels")

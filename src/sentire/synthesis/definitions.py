@@ -45,7 +45,7 @@ class LabelGuide:
         """
         plain = clean_word(word)
         for label in self.space.labels:
-            if label.lower() == plain:
+            if clean_word(label) == plain:
                 return label
         return self.strays.get(plain)
 

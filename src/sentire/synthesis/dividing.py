@@ -26,8 +26,11 @@ def divide(groups: Sequence[str], shares: Sequence[float], seed: int) -> Mapping
     names = sorted(set(groups))
     order = [names[place] for place in make_generator(seed, "stories in splits").permutation(len(names))]
     n_dev, n_test = (_count(share, len(names)) for share in shares[1:])
-    while n_dev + n_test >= max(len(names), 1) and n_dev + n_test > 0:
-        n_dev, n_test = (n_dev - 1, n_test) if n_dev >= n_test else (n_dev, n_test - 1)
+    if shares[0] > 0:  # train gets the first story there is
+        while n_dev + n_test >= max(len(names), 1) and n_dev + n_test > 0:
+            n_dev, n_test = (n_dev - 1, n_test) if n_dev >= n_test else (n_dev, n_test - 1)
+    else:
+        n_dev, n_test = (len(names) - n_test, n_test) if shares[1] > 0 else (0, len(names))
     found = dict.fromkeys(order, "train")
     found.update(dict.fromkeys(order[:n_test], "test"))
     found.update(dict.fromkeys(order[len(order) - n_dev :], "dev"))

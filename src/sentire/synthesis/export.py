@@ -75,7 +75,8 @@ def export_synthesis(
         divisions: dict[str, dict[str, int]] = {}
         for name, rows in collection.judgement.rows.items():
             shares = settings.splits.orig if name == "orig" else settings.splits.context
-            divisions[name] = _write_set(staged, name, rows, shares, settings, guide, models, ledger)
+            split_of = divide([work.story.group for work in collection.works], shares, settings.seed)
+            divisions[name] = _write_set(staged, name, rows, split_of, settings, guide, models, ledger)
             write_bytes(staged / f"{name}.toml", _describe_set(name, divisions[name], settings, guide).encode())
         _write_calls(staged / CALLS_NAME, collection, ledger)
         _write_strays(staged / STRAYS_NAME, statistics["strays"])
@@ -101,14 +102,13 @@ def _write_set(
     folder: Path,
     name: SetName,
     rows: Sequence[Row],
-    shares: Sequence[float],
+    split_of: Mapping[str, str],
     settings: SynthesisConfig,
     guide: LabelGuide,
     models: Mapping[str, str],
     ledger: LedgerReader,
 ) -> dict[str, int]:
     own = make_directory(folder / name)
-    split_of = divide([row.utterance.group for row in rows], shares, settings.seed) if rows else {}
     columns = _list_columns(name, guide)
     sizes = {}
     for split in SPLITS:
@@ -171,7 +171,7 @@ def _make_cells(
 def _write_calls(path: Path, collection: Collection, ledger: LedgerReader) -> None:
     keys: dict[str, None] = {}
     for work in collection.works:
-        keys |= {work.actors_key: None}
+        keys |= dict.fromkeys(work.keys)
         keys |= dict.fromkeys(key for one in work.utterances for key in one.keys.values())
     columns = dict.fromkeys(("key", "task", "subject", "prompt", "model", "settings", "state", "failure", "reply"), str)
 

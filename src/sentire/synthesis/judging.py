@@ -21,6 +21,7 @@ from sentire.synthesis.definitions import LabelGuide
 from sentire.synthesis.levels import MappedLevels, agree, get_expressed, map_levels
 from sentire.synthesis.replies import speaks_of_the_task
 from sentire.synthesis.story_work import Utterance
+from sentire.synthesis.tasks import soft_labels
 
 SetName = Literal["orig", "corig", "crewr"]
 
@@ -154,7 +155,13 @@ def _find_fault(row: Row, settings: SynthesisConfig, *, speaks_it: bool) -> str:
         return "talk about the task"
     if not speaks_it:
         return "in another language"
-    if row.utterance.second_levels is not None and row.measures["agreement"] < quality.least_agreement:
+    if (
+        quality.least_agreement
+        and row.utterance.second_levels is None
+        and soft_labels.SECOND_TASK in row.utterance.keys
+    ):
+        return "no second labels came"
+    if row.measures.get("agreement", 1.0) < quality.least_agreement:
         return "passes disagree"
     if row.quality < quality.least_quality:
         return "low quality score"

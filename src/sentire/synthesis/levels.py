@@ -37,7 +37,7 @@ def map_levels(guide: LabelGuide, levels: Sequence[tuple[str, float]]) -> Mapped
         if label is None:
             unmapped.append(clean_word(word))
             continue
-        if clean_word(word) != label.lower():
+        if clean_word(word) != clean_word(label):
             mapped.append(clean_word(word))
         known[label] = max(level, known.get(label, 0.0))
     return MappedLevels(levels=known, mapped=tuple(mapped), unmapped=tuple(unmapped))

@@ -15,31 +15,48 @@ from sentire.llm.caller import UnusableReplyError
 LONGEST_TEXT_CHARS = 2_000
 LONGEST_NAME_CHARS = 80
 
-_FENCED = re.compile(r"```[a-zA-Z]*\s*\n?(.*?)```", re.DOTALL)
+LONGEST_REPLY_CHARS = 100_000
+"""Of a longer reply the rest is not looked at: models that repeat themselves write to no end."""
+
+_FENCE = "```"
 _ITEM = re.compile(r"^\s*(?:\(?\d{1,3}[.):]|[-*•–])\s*(?P<item>\S.*)$")
-_MARKS = " \t\r\n\"'“”„«»`*"
-_LABEL_FIRST = re.compile(
-    r"^\W*(?P<label>[A-Za-z][A-Za-z _-]{1,30}?)\W{0,2}\s*(?:[:\])–—]|\s-)\s*(?P<rest>.+)$", re.DOTALL
+_QUOTES = {'"': '"', "“": "”", "„": "“", "«": "»", "'": "'"}
+
+_LABEL = r"(?P<label>[A-Za-z][A-Za-z _-]{0,30}?)"
+_UTTERANCE_FORMS = tuple(
+    re.compile(pattern, re.DOTALL)
+    for pattern in (
+        rf"^[\[(*_]+{_LABEL}[\])*_:]+\s*[-–—:]?\s*(?P<rest>.+)$",  # [relief] Text
+        rf"^(?P<rest>[\"“„«].+[\"”“»])\s*[-–—:]\s*{_LABEL}$",  # "Text" - relief
+        rf"^(?P<rest>.+\S)\s?[\[(](?:emotion:\s?)?{_LABEL}[\])]\W{{0,3}}$",  # Text (relief)
+        rf"^{_LABEL}\s?[:–—]\s*(?P<rest>.+)$",  # relief: Text
+        rf"^{_LABEL} - (?P<rest>.+)$",  # relief - Text
+    )
 )
-_LABEL_LAST = re.compile(
-    r"^(?P<rest>.+?)\s*[\[(]\s*(?:emotion:\s*)?(?P<label>[A-Za-z][A-Za-z _-]{1,30})\s*[\])]\W*$", re.DOTALL
+_LEVEL = re.compile(
+    r"^\W{0,3}(?P<label>[^\W\d_][^\d:=(\[]{0,40}?)(?:\s*[:=]\s*|\s+[-–—]\s+|\s*[(\[]\s*|\s+)"
+    r"(?P<number>-?(?:\d+(?:[.,]\d+)?|[.,]\d+)(?:[eE]-?\d+)?)\s*(?P<unit>%|/\s*\d+)?"
 )
-_NUMBER = re.compile(r"(?<![\d.])(?:0?\.\d+|[01](?:\.\d+)?)(?![\d.])")
 
 # Only of replies that are no JSON: characters may well begin like that.
-_POLITE = re.compile(r"\W*(?:certainly|sure|of course|absolutely|i am sorry|i'm sorry|sorry)\b", re.IGNORECASE)
+_POLITE = re.compile(r"\W{0,5}(?:certainly|sure|of course|absolutely|i am sorry|i'm sorry|sorry)\b", re.IGNORECASE)
+_CANNOT = r"i (?:can(?:no|')t|cannot|am unable to|won't|will not)"
 _META = re.compile(
-    r"\b(as an ai|(?:large )?language model|"
-    r"i (?:can(?:no|')t|cannot|am unable to) (?:assist with|help with|fulfil|comply|create|generate|write)|"
-    r"here (?:is|are) (?:the|your|some|\d+) (?:\w+ )?(?:utterance|rewritten|context|emotion|list|situation)\w*|"
-    r"system prompt|(?:ignore|disregard) (?:all |any |the |your )+(?:previous|earlier|above|prior) instruct|json)",
+    r"\b(?:as an? ai\b|(?:large )?language model\b|system prompt\b|json\b|"
+    rf"i(?:'m| am) sorry,? but {_CANNOT}\b|"
+    rf"{_CANNOT} (?:assist|comply)\b|"
+    rf"{_CANNOT} (?:help with|fulfil+|create|generate|write|provide|produce) (?:that|this|your|such|any) "
+    r"(?:request|content|task|prompt|text|kind)|"
+    r"here(?:'s| is| are) (?:the|your|some|\d+) (?:rewritten|rephrased|cleaned|revised|requested|edited|utterances?)\b|"
+    r"(?:ignore|disregard) (?:all |any |the |your )+(?:previous|earlier|above|prior) instruct)",
     re.IGNORECASE,
 )
 
 
 def find_object(text: str) -> Mapping[str, Any] | None:
     """Return the JSON object in a reply; None where there is none."""
-    candidates = [text, *_FENCED.findall(text)]
+    text = text[:LONGEST_REPLY_CHARS]
+    candidates = [text, *_find_fenced(text)]
     start, end = text.find("{"), text.rfind("}")
     if 0 <= start < end:
         candidates.append(text[start : end + 1])
@@ -54,13 +71,14 @@ def find_object(text: str) -> Mapping[str, Any] | None:
 
 
 def find_items(text: str) -> list[str]:
-    """Return the lines of a numbered or marked list, without numbers, marks and quotes."""
-    return [match["item"].strip(_MARKS) for line in text.splitlines() if (match := _ITEM.match(line))]
+    """Return the lines of a numbered or marked list, without numbers and marks."""
+    lines = text[:LONGEST_REPLY_CHARS].splitlines()
+    return [match["item"].strip() for line in lines if (match := _ITEM.match(line))]
 
 
 def speaks_of_the_task(text: str) -> bool:
     """Tell whether a text is talk about the task, or an order to a model, where an utterance should be."""
-    return _META.search(text) is not None
+    return _META.search(text.replace("’", "'")) is not None
 
 
 def read_names(text: str, key: str) -> tuple[str, ...]:
@@ -73,8 +91,7 @@ def read_names(text: str, key: str) -> tuple[str, ...]:
     raw = found.get(key) if found is not None else find_items(text)
     if not isinstance(raw, Sequence) or isinstance(raw, str):
         raise UnusableReplyError("no list", f'expected {{"{key}": [...]}}')
-    names = [one for one in raw if isinstance(one, str)]
-    cleaned = dict.fromkeys(name for one in names if (name := " ".join(one.strip(_MARKS).split())))
+    cleaned = dict.fromkeys(name for one in raw if isinstance(one, str) and (name := _clean(one).strip("*_`")))
     kept = tuple(name for name in cleaned if len(name) <= LONGEST_NAME_CHARS)
     if not kept:
         raise UnusableReplyError("no name in the list")
@@ -101,14 +118,16 @@ def read_utterances(text: str) -> tuple[tuple[str, str], ...]:
             pairs.append((said, emotion))
     else:
         for item in find_items(text):
-            match = _LABEL_FIRST.match(item) or _LABEL_LAST.match(item)
-            if match is None:
+            match = next((one for form in _UTTERANCE_FORMS if (one := form.match(item))), None)
+            if match is None or len(item) > LONGEST_TEXT_CHARS:
                 raise UnusableReplyError("utterance without text or emotion", item[:60])
             pairs.append((match["rest"], match["label"]))
-    cleaned = [(_clean(said), emotion.strip(_MARKS)) for said, emotion in pairs]
-    kept = tuple((said, emotion) for said, emotion in cleaned if said and emotion)
+    cleaned = [(_clean(said), _clean(emotion).strip("*_`.:")) for said, emotion in pairs]
+    kept = tuple((said, emotion) for said, emotion in cleaned if said)
     if not kept:
         raise UnusableReplyError("no utterance")
+    if not all(emotion for _, emotion in kept):
+        raise UnusableReplyError("utterance without text or emotion")
     return kept
 
 
@@ -131,12 +150,11 @@ def read_levels(text: str) -> tuple[tuple[str, float], ...]:
             pairs.append((label, _read_level(row.get("level"))))
     else:
         for item in find_items(text):
-            numbers = _NUMBER.findall(item)
-            word = re.match(r"\W*([^\W\d_][^\d:=(\[]*)", item)
-            if not numbers or word is None:
+            match = _LEVEL.match(item.replace("*", ""))
+            if match is None:
                 raise UnusableReplyError("emotion without a level", item[:60])
-            pairs.append((word[1].strip(_MARKS + "-–—,"), _read_level(float(numbers[-1]))))
-    kept = [(label.strip(_MARKS), level) for label, level in pairs if label.strip(_MARKS)]
+            pairs.append((match["label"], _read_level(_scale(match["number"], match["unit"] or ""))))
+    kept = [(label, level) for raw, level in pairs if (label := _clean(raw).strip("\"'*_`.:-–— "))]
     if not kept:
         raise UnusableReplyError("no emotion")
     return tuple(kept[:5])
@@ -154,7 +172,8 @@ def read_text(text: str, key: str) -> str:
         if not isinstance(raw, str):
             raise UnusableReplyError("no text", f'expected {{"{key}": "..."}}')
     else:
-        if text.lstrip().startswith(("{", "[")):
+        text = text[:LONGEST_REPLY_CHARS]
+        if "{" in text or text.lstrip().startswith("["):
             raise UnusableReplyError("broken JSON in the reply")
         if _POLITE.match(text):
             raise UnusableReplyError("talk about the task", text[:60])
@@ -179,10 +198,27 @@ def _read_level(value: object) -> float:
     return round(level, 2)
 
 
+def _scale(number: str, unit: str) -> float:
+    value = float(number.replace(",", "."))
+    if unit == "%":
+        return value / 100
+    return value / float(unit[1:]) if unit and float(unit[1:]) else value
+
+
+def _find_fenced(text: str) -> list[str]:
+    """Return what stands between marks of code, without the word after the first of a pair."""
+    parts = text.split(_FENCE)
+    fenced = parts[1::2]
+    return [part.split("\n", 1)[1] if "\n" in part else part.removeprefix("json") for part in fenced]
+
+
 def _clean(text: str) -> str:
+    """Return a text in one line, without the quotes around it."""
     plain = "".join(char if char.isprintable() else " " for char in text)
-    plain = " ".join(plain.split()).strip(" `*")
-    for opening, closing in (('"', '"'), ("“", "”"), ("«", "»"), ("'", "'")):
-        if len(plain) > 1 and plain.startswith(opening) and plain.endswith(closing) and opening not in plain[1:-1]:
-            plain = plain[1:-1].strip()
+    plain = " ".join(plain.split()).strip("`* ")
+    closing = _QUOTES.get(plain[:1])
+    if closing is not None and len(plain) > 1 and plain.endswith(closing):
+        inner = plain[1:-1]
+        if plain[0] not in inner and closing not in inner:
+            return inner.strip()
     return plain

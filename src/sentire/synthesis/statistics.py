@@ -156,5 +156,6 @@ def _share(truths: Sequence[bool]) -> float:
 
 
 def _round(value: float) -> float:
-    # Sums of floats may end in another digit on another machine; nobody reads the seventh.
-    return round(value, 6) if np.isfinite(value) else 0.0
+    # Sums of floats may end in another digit on another machine; nobody reads the seventh. What is not defined stays
+    # so: JSON writes it as null.
+    return round(value, 6)

@@ -14,6 +14,7 @@ from sentire.synthesis.config import NarrativesSection, SynthesisConfig
 SUFFIXES = (".txt", ".md")
 
 _PARAGRAPHS = re.compile(r"\n\s*\n")
+_SENTENCES = re.compile(r"(?<=[.!?…])\s+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,7 @@ def iterate_stories(
     section = settings.narratives
     source = _read_folder(folder / section.folder) if section.folder else _read_data(section.data, data_root)
     number, n_stories = 0, 0
+    seen: set[str] = set()
     for name, text in source:
         if section.n and n_stories >= section.n:
             break
@@ -61,6 +63,9 @@ def iterate_stories(
         pieces = _cut(text.strip(), section.longest_chars)
         for place, piece in enumerate(pieces, start=1):
             story_id = name if len(pieces) == 1 else f"{name}#{place}"
+            if story_id in seen:
+                raise DataError(expected="stories of different names", got="two of one name", where=story_id)
+            seen.add(story_id)
             yield Story(id=story_id, group=name, text=piece, number=number)
             number += 1
     if not n_stories:
@@ -113,27 +118,44 @@ def _find_fault(text: str, section: NarrativesSection, language: str) -> str:
 
 
 def _cut(text: str, longest_chars: int) -> list[str]:
-    """Cut between paragraphs, or where one is too long between sentences or words, into pieces of about one length."""
+    """Cut between paragraphs, sentences or words into pieces of about one length.
+
+    The fewest pieces that keep to the longest length; of all ways to make so many, the one with the shortest longest.
+    """
     if len(text) <= longest_chars:
         return [text]
-    wanted = -(-len(text) // -(-len(text) // longest_chars))
-    pieces: list[str] = []
-    for paragraph in _split_parts(text, longest_chars):
-        if pieces and len(pieces[-1]) + len(paragraph) + 2 <= max(wanted, min(len(paragraph), longest_chars)):
-            pieces[-1] = f"{pieces[-1]}\n\n{paragraph}"
+    units = list(_split_units(text, -(-len(text) // -(-len(text) // longest_chars)), longest_chars))
+    n_pieces = len(_fill(units, longest_chars))
+    low, high = 1, longest_chars
+    while low < high:
+        middle = (low + high) // 2
+        if len(_fill(units, middle)) <= n_pieces:
+            high = middle
         else:
-            pieces.append(paragraph)
+            low = middle + 1
+    return _fill(units, high)
+
+
+def _fill(units: list[tuple[str, str]], longest_chars: int) -> list[str]:
+    """Put units into pieces, one after another; a unit beyond the length is a piece of its own."""
+    pieces: list[str] = []
+    for gap, unit in units:
+        if pieces and len(pieces[-1]) + len(gap) + len(unit) <= longest_chars:
+            pieces[-1] = f"{pieces[-1]}{gap}{unit}"
+        else:
+            pieces.append(unit)
     return pieces
 
 
-def _split_parts(text: str, longest_chars: int) -> Iterator[str]:
+def _split_units(text: str, wanted_chars: int, longest_chars: int) -> Iterator[tuple[str, str]]:
+    """Yield paragraphs, of longer ones than wanted the sentences, of sentences that are too long the words.
+
+    Each comes with the gap before it; a word that no piece could hold is cut.
+    """
     for raw in _PARAGRAPHS.split(text):
-        paragraph = raw.strip()
-        while len(paragraph) > longest_chars:
-            head = paragraph[:longest_chars]
-            place = max(head.rfind(". "), head.rfind("! "), head.rfind("? ")) + 1 or head.rfind(" ") or longest_chars
-            place = place if place > 0 else longest_chars
-            yield paragraph[:place].strip()
-            paragraph = paragraph[place:].strip()
-        if paragraph:
-            yield paragraph
+        gap = "\n\n"
+        for sentence in [raw.strip()] if len(raw.strip()) <= wanted_chars else _SENTENCES.split(raw.strip()):
+            for word in [sentence] if len(sentence) <= longest_chars else sentence.split():
+                for start in range(0, len(word), longest_chars):
+                    yield gap, word[start : start + longest_chars]
+                    gap = "" if start + longest_chars < len(word) else " "

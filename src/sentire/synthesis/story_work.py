@@ -91,7 +91,7 @@ class StoryWork:
 
     Attributes:
         story: That was worked on.
-        actors_key: Of the call for its characters.
+        keys: Of the calls for its characters and for what they say, those that failed among them.
         actors: Its characters.
         utterances: In the order of characters and numbers.
         failures: Calls that failed, by task and reason.
@@ -99,7 +99,7 @@ class StoryWork:
     """
 
     story: Story
-    actors_key: str
+    keys: tuple[str, ...]
     actors: tuple[str, ...]
     utterances: tuple[Utterance, ...]
     failures: Counter[tuple[str, str]]
@@ -142,7 +142,7 @@ class StoryWorker:
         )
         return StoryWork(
             story=story,
-            actors_key=outcome.key,
+            keys=tuple(log.keys),
             actors=names,
             utterances=tuple(one for several in made for one in several),
             failures=failures,
@@ -256,11 +256,17 @@ def is_chosen(subject: str, share: float, seed: int) -> bool:
     return assign_split(subject, {"context": share, "none": 1 - share}, seed) == "context"
 
 
+_OF_STORIES = (actors.TASK, utterances.TASK, targeted.TASK)
+
+
 class _Log:
     def __init__(self, failures: Counter[tuple[str, str]], yields: Counter[str]) -> None:
         self._failures, self._yields = failures, yields
+        self.keys: dict[str, None] = {}
 
     def take(self, task: str, outcome: Outcome[T]) -> T | None:
+        if task in _OF_STORIES:
+            self.keys[outcome.key] = None
         if outcome.failure:
             self._failures[task, outcome.failure] += 1
         else:
