@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from sentire.augmentation.config import AugmentationConfig, check_augmentation
 from sentire.classifiers.recipe import TfidfRecipe, classifier_grid
 from sentire.cli.recipes import read_recipe
 from sentire.core.config import dump_config, fingerprint, parse_config, read_config
@@ -15,8 +16,10 @@ from sentire.synthesis.config import SynthesisConfig, check_synthesis
 from sentire.training.recipe import EncoderRecipe, check_recipe
 from sentire.training.representation_recipe import RepresentationRecipe, check_representation_recipe
 
-SYNTHESES = sorted((Path(__file__).parents[1] / "configs").glob("**/synthesis-*.toml"))
-CONFIGS = sorted({*(Path(__file__).parents[1] / "configs").glob("**/*.toml")} - {*SYNTHESES})
+FOLDER = Path(__file__).parents[1] / "configs"
+SYNTHESES = sorted(FOLDER.glob("**/synthesis-*.toml"))
+AUGMENTATIONS = sorted(FOLDER.glob("**/augment-*.toml"))
+CONFIGS = sorted({*FOLDER.glob("**/*.toml")} - {*SYNTHESES, *AUGMENTATIONS})
 
 
 def test_there_are_configs():
@@ -33,6 +36,17 @@ def test_a_synthesis_loads_and_fits_together(path):
     settings = read_config(SynthesisConfig, path)
     check_synthesis(settings)
     assert settings.name == path.stem
+
+
+@pytest.mark.parametrize("path", AUGMENTATIONS, ids=lambda path: path.name)
+def test_an_augmentation_loads_and_stays_apart_from_dev_and_test(path):
+    settings = read_config(AugmentationConfig, path)
+    check_augmentation(settings)
+    assert settings.name == path.stem
+    for name in (settings.data.train, *settings.data.apart):
+        parse_split_name(name)
+    assert settings.experiment is None or settings.experiment.test in settings.data.apart
+    assert settings.experiment is None or (path.parent / settings.experiment.recipe).is_file()
 
 
 @pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.name)

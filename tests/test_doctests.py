@@ -11,7 +11,7 @@ import sentire
 MODULES = sorted(
     module.name
     for module in pkgutil.walk_packages(sentire.__path__, prefix="sentire.")
-    if not module.name.endswith("__main__")
+    if not module.name.endswith(("__main__", "vllm_provider"))  # vLLM is installed where there is a GPU
 )
 
 

@@ -18,9 +18,9 @@ def fence(text: str, kind: str) -> str:
 
     Example:
         >>> print(fence("Once upon a time.", "story"))
-        <story a5c1e7>
+        <story 0e6331>
         Once upon a time.
-        </story a5c1e7>
+        </story 0e6331>
     """
     number = 0
     while True:
