@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from statistics import mean
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from sentire.augmentation.experiment import Comparison
 from sentire.cli.console import make_console
+
+if TYPE_CHECKING:  # rows are made without what trains models
+    from sentire.augmentation.experiment import Comparison
 
 
 def print_courses(statistics: Mapping[str, Any]) -> None:
@@ -28,7 +30,7 @@ def print_courses(statistics: Mapping[str, Any]) -> None:
             console.print(f"left out: {n:,} {rule}")
 
 
-def print_comparisons(found: Mapping[str, Comparison]) -> None:
+def print_comparisons(found: "Mapping[str, Comparison]") -> None:
     """Print every figure without and with what was made."""
     console = make_console()
     table = Table(box=None, pad_edge=False)
