@@ -15,6 +15,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "seeded"))
 
 LONGEST_FILES = (
     "training/test_kill.py",
+    "synthesis/test_synthesis_kill.py",
+    "synthesis/test_synthesis_run.py",
+    "cli/test_cli_synthesize.py",
     "cli/test_cli_process.py",
     "classifiers/test_goemotions_models.py",
     "data/test_checks.py",
