@@ -4,7 +4,7 @@ import pytest
 
 from sentire.data.registry import DATASETS
 
-SHIPPED = {"situations", "rare-labels"}
+SHIPPED = {"situations", "rare-labels", "context-contrast"}
 """What stands in the package and is always at hand."""
 
 DESCRIPTION = """

@@ -9,9 +9,9 @@ import sentire.core.errors as errors
 from sentire.cli.bars import draw_bar, label_colour
 from sentire.core.errors import FetchError, MissingExtraError, SentireError
 
-STATED = dict(re.findall(r"[├└]── (\w+) .*exit\s+(\d)$", errors.__doc__, flags=re.MULTILINE))
+STATED = dict(re.findall(r"[├└]── (\w+) .*exit\s+(\d+)$", errors.__doc__, flags=re.MULTILINE))
 GROUPS = {"2": "usage or configuration", "4": "model or result file", "6": "missing extra", "7": "download"}
-GROUPS |= {"3": "data", "5": "output", "8": "training"}
+GROUPS |= {"3": "data", "5": "output", "8": "training", "9": "language model", "10": "budget"}
 
 
 def walk(kind):

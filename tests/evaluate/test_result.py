@@ -66,6 +66,7 @@ def test_the_shape_of_the_file(result):
         "metrics",
         "per_label",
         "without_leaked",
+        "contrast",
         "rows",
     ]
     assert (content["format"], content["format_version"]) == ("sentire-result", 1)

@@ -86,15 +86,13 @@ def run_experiment(
 
 
 def _train(path: Path, output: Path, *, seed: int, extra: tuple[str, ...], data_root: Path | None) -> None:
-    table = read_table(path)
-    table["seed"] = seed
-    table["data"] = {
-        **table.get("data", {}),
-        "further_train": [*table.get("data", {}).get("further_train", ()), *extra],
-    }
+    table = {**read_table(path), "seed": seed}
     if table.get("recipe") == "tfidf":
-        train_tfidf(parse_config(TfidfRecipe, table, where=str(path)), output, data_root=data_root, n_jobs=1)
+        recipe_of_words = parse_config(TfidfRecipe, table, where=str(path))
+        train_tfidf(recipe_of_words, output, further_train=extra, data_root=data_root, n_jobs=1)
     elif table.get("recipe") == "encoder":
+        own = table.get("data", {})
+        table["data"] = {**own, "further_train": [*own.get("further_train", ()), *extra]}
         recipe = parse_config(EncoderRecipe, table, where=str(path))
         train_encoder(replace(recipe, name=f"{recipe.name}-{seed}"), output, data_root=data_root)
     else:

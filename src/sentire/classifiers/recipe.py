@@ -21,13 +21,11 @@ class DataSection:
     Attributes:
         train: Name and split, such as ``goemotions:train``, or ``FILE.toml:SPLIT`` for data of your own.
         dev: Where calibration and cut-offs are chosen; never the test split.
-        further_train: More texts with labels of the same space, learned from beside ``train``.
         label_space: Learn the labels of this space, mapped from the data's own; empty for the data's own.
     """
 
     train: str
     dev: str
-    further_train: tuple[str, ...] = ()
     label_space: str = ""
 
 

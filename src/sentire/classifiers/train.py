@@ -1,7 +1,7 @@
 """Train a classical model by its recipe, from corpus to model folder."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -45,6 +45,7 @@ def train_tfidf(
     recipe: TfidfRecipe,
     output: Path,
     *,
+    further_train: Sequence[str] = (),
     data_root: Path | None = None,
     n_jobs: int | None = None,
     on_progress: OnProgress = stay_quiet,
@@ -58,6 +59,8 @@ def train_tfidf(
     Args:
         recipe: The whole experiment.
         output: Folder of the model; gets the model, ``training.json`` and, during a search, its finished cells.
+        further_train: Splits of the same labels that are learned from beside the recipe's own, such as rows that were
+            made for rare labels.
         data_root: Where the corpora are; found by itself where None.
         n_jobs: Labels fitted at the same time.
         on_progress: Told what is going on.
@@ -70,7 +73,7 @@ def train_tfidf(
     wanted = load_label_space(recipe.data.label_space) if recipe.data.label_space else None
     train = read_labelled(recipe.data.train, wanted, data_root)
     dev = read_labelled(recipe.data.dev, train.space, data_root)
-    for name in recipe.data.further_train:
+    for name in further_train:
         train = join_labelled(train, read_labelled(name, train.space, data_root))
     if train.space.task == "single-label" and recipe.thresholds != ThresholdSection():
         raise ConfigError(

@@ -74,4 +74,5 @@ def card_as_dict(card: DatasetCard) -> dict[str, Any]:
         "changes": list(card.changes),
         "access": card.access,
         "is_ours": card.is_ours,
+        "is_contrast_set": card.is_contrast_set,
     }
