@@ -1,19 +1,23 @@
 """Does it help? The same recipe without and with what was made, on the same test, with several seeds."""
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from sentire.augmentation.config import AugmentationConfig
 from sentire.classifiers.recipe import TfidfRecipe
 from sentire.classifiers.train import train_tfidf
-from sentire.core.config import parse_config, read_table
+from sentire.core.config import dump_config, parse_config, read_table
 from sentire.core.errors import ConfigError
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.evaluate.run import evaluate_model
 from sentire.probing.seeds import summarise_seeds
 from sentire.runtime.load import load
+from sentire.storage.atomic import write_json
 from sentire.training.recipe import EncoderRecipe
 from sentire.training.train import train_encoder
 
@@ -54,10 +58,12 @@ def run_experiment(
 ) -> dict[str, Comparison]:
     """Train without and with, measure both on test, and compare the overall figures and each rare label.
 
+    The figures of every model are kept in a small file, so that an experiment which was stopped goes on with the next.
+
     Args:
         settings: With an experiment.
         base: Folder that relative paths start from.
-        folder: For the models.
+        folder: For the models and the figures.
         labels: The rare ones.
         make_data: Makes the rows of a seed.
         data_root: Where the corpora are; found by itself where None.
@@ -74,15 +80,45 @@ def run_experiment(
     for place, seed in enumerate(experiment.seeds):
         for step, name in enumerate(figures):
             on_progress(2 * place + step, n_all, f"seed {seed}, {name}")
-            extra = (make_data(seed),) if name == "after" else ()
-            model = folder / f"{name}-{seed}"
-            _train(base / experiment.recipe, model, seed=seed, extra=extra, data_root=data_root)
-            result = evaluate_model(load(str(model)), experiment.test, data_root=data_root, keep_rows=False)
-            found = {metric: result.metrics[metric].value for metric in OVERALL}
-            found |= {label: result.per_label[label]["f1"].value for label in labels}
+            key = _make_key(settings, read_table(base / experiment.recipe), name, seed)
+            path = folder / f"{name}-{seed}.figures.json"
+            found = _read_figures(path, key)
+            if found is None:
+                extra = (make_data(seed),) if name == "after" else ()
+                model = folder / f"{name}-{seed}"
+                _train(base / experiment.recipe, model, seed=seed, extra=extra, data_root=data_root)
+                result = evaluate_model(load(str(model)), experiment.test, data_root=data_root, keep_rows=False)
+                found = {metric: result.metrics[metric].value for metric in OVERALL}
+                found |= {label: result.per_label[label]["f1"].value for label in labels}
+                write_json(path, {"key": key, "figures": found})
             for metric, value in found.items():
                 figures[name].setdefault(metric, []).append(value)
     return {metric: _compare(figures["before"][metric], figures["after"][metric]) for metric in figures["before"]}
+
+
+def _make_key(settings: AugmentationConfig, recipe: Mapping[str, Any], name: str, seed: int) -> str:
+    """Return what determines the figures of one model, as a hash."""
+    dumped = dump_config(settings)
+    asked = [
+        recipe,
+        name,
+        seed,
+        dumped["data"],
+        dumped["labels"],
+        dumped["experiment"] and dumped["experiment"]["test"],
+    ]
+    if name == "after":
+        left_out = ("name", "seed", "licence", "limits", "retries", "budget", "experiment")
+        asked.append({key: value for key, value in dumped.items() if key not in left_out})
+    return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
+def _read_figures(path: Path, key: str) -> dict[str, float] | None:
+    try:
+        content = orjson.loads(path.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return None
+    return content["figures"] if isinstance(content, dict) and content.get("key") == key else None
 
 
 def _train(path: Path, output: Path, *, seed: int, extra: tuple[str, ...], data_root: Path | None) -> None:

@@ -1,0 +1,104 @@
+"""The experiment: the same test for both, one difference a seed, and no model trained twice."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+
+pytest.importorskip("rensa")
+pytest.importorskip("sklearn")
+
+from sentire.augmentation.config import AugmentationConfig
+from sentire.augmentation.experiment import run_experiment
+from sentire.core.config import parse_config
+from sentire.core.errors import ConfigError
+
+WORDS = {"calm": ["tea", "lake", "bench", "evening"], "tense": ["siren", "exam", "deadline", "storm"]}
+
+
+def write(folder: Path, name: str, n_rare: int, n_other: int, start: int = 0) -> None:
+    rows = []
+    for label, n in (("tense", n_rare), ("calm", n_other)):
+        for k in range(start, start + n):
+            words = WORDS[label]
+            text = f"{words[k % 4]} and {words[(k // 4) % 4]}, number {k}"
+            rows.append({"id": f"{name}{label}{k}", "text": text, "labels": [label]})
+    (folder / f"{name}.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    (folder / f"{name}.toml").write_text(
+        '[dataset]\nname = "moods"\nlabels = ["calm", "tense"]\nis_synthetic = true\n'
+        f'[columns]\nid = "id"\nlabels = "labels"\n[splits]\nall = "{name}.jsonl"\n'
+    )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    write(tmp_path, "train", 3, 40)
+    write(tmp_path, "dev", 12, 12, start=100)
+    write(tmp_path, "test", 12, 12, start=200)
+    write(tmp_path, "made", 20, 0, start=300)
+    (tmp_path / "recipe.toml").write_text(
+        'recipe = "tfidf"\nname = "moods"\n'
+        f'[data]\ntrain = "{tmp_path}/train.toml:all"\ndev = "{tmp_path}/dev.toml:all"\n'
+        "[logistic_regression]\nC = 2.0\n"
+        'penalty = "l2"\nclass_weight = "none"\n'
+    )
+    return tmp_path
+
+
+def make_settings(folder, seeds=(1, 2)):
+    table = {
+        "name": "rich",
+        "sources": ["templates"],
+        "data": {"train": f"{folder}/train.toml:all", "apart": [f"{folder}/dev.toml:all", f"{folder}/test.toml:all"]},
+        "experiment": {"recipe": "recipe.toml", "test": f"{folder}/test.toml:all", "seeds": list(seeds)},
+    }
+    return parse_config(AugmentationConfig, table)
+
+
+def run(folder, **options):
+    asked = []
+
+    def make_data(seed):
+        asked.append(seed)
+        return f"{folder}/made.toml:all"
+
+    found = run_experiment(make_settings(folder, **options), folder, folder / "models", ["tense"], make_data)
+    return found, asked
+
+
+def test_rows_that_say_more_of_a_rare_label_raise_its_f1(folder):
+    found, asked = run(folder)
+    assert asked == [1, 2]
+    assert set(found) == {"macro_f1", "micro_f1", "tense"}
+    rare = found["tense"]
+    assert len(rare.before) == len(rare.after) == 2
+    assert rare.difference == pytest.approx(sum(rare.after) / 2 - sum(rare.before) / 2)
+    assert rare.low <= rare.difference <= rare.high
+
+
+def test_a_second_run_trains_nothing_and_one_more_seed_trains_itself_alone(folder):
+    first, _ = run(folder)
+    models = {path: path.stat().st_mtime_ns for path in (folder / "models").rglob("*") if path.is_file()}
+    again, asked = run(folder)
+    assert (again, asked) == (first, [])
+    more, asked = run(folder, seeds=(1, 2, 3))
+    assert asked == [3]
+    assert more["tense"].before[:2] == first["tense"].before
+    assert (
+        models.items()
+        <= {path: path.stat().st_mtime_ns for path in (folder / "models").rglob("*") if path.is_file()}.items()
+    )
+
+
+def test_another_recipe_is_another_experiment(folder):
+    run(folder)
+    path = folder / "recipe.toml"
+    path.write_text(path.read_text().replace("C = 2.0", "C = 0.5"))
+    _, asked = run(folder)
+    assert asked == [1, 2]
+
+
+def test_without_an_experiment_there_is_none(folder):
+    table = {"name": "rich", "sources": ["templates"], "data": {"train": "a:b", "apart": []}}
+    with pytest.raises(ConfigError, match=r"a section \[experiment\]"):
+        run_experiment(parse_config(AugmentationConfig, table), folder, folder, [], str)
