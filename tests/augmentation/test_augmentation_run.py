@@ -1,8 +1,11 @@
 """Rounds, sources and export: what is made for which label, when it ends, and that a second run makes the same."""
 
 import hashlib
+import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import orjson
@@ -192,6 +195,18 @@ def test_a_second_run_pays_for_nothing(tmp_path):
     _, _, _, first = run(settings, tmp_path)
     _, _, _, second = run(settings, tmp_path)
     assert first == second
+
+
+def test_ctrl_c_ends_it_between_two_labels_even_where_nobody_is_asked(tmp_path):
+    settings = make_settings(
+        write_data(tmp_path),
+        labels={"names": ["grief"], "until": 5_000_000},
+        rounds={"most": 10_000, "patience": 10_000},
+    )
+    timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
+    timer.start()
+    with open_ledger(tmp_path / "out", job="rich") as ledger, pytest.raises(KeyboardInterrupt):
+        run_augmentation(settings, tmp_path, ledger)
 
 
 def test_a_budget_ends_it_and_keeps_what_there_is(tmp_path):

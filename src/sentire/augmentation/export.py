@@ -6,13 +6,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import orjson
-
 from sentire._version import __version__
 from sentire.augmentation.config import AugmentationConfig
 from sentire.augmentation.rounds import Augmented
 from sentire.classifiers.labelled import LabelledSplit
 from sentire.core.config import fingerprint
+from sentire.data.description import render_description
 from sentire.storage.atomic import write_bytes, write_json
 from sentire.storage.folders import open_folder
 from sentire.storage.writers import open_row_writer
@@ -60,40 +59,18 @@ def export_augmentation(
         for file_format in ("jsonl", "parquet"):
             with open_row_writer(staged / f"train.{file_format}", file_format, _COLUMNS) as writer:
                 writer.write(rows)
-        write_bytes(staged / DESCRIPTION_NAME, _describe(settings, train).encode())
+        description = render_description(
+            "Made by sentire augment; to learn from, and nothing else: there is no dev or test split on purpose.",
+            name=settings.name,
+            space=train.space,
+            licence=settings.licence,
+            columns={"id": "id", "labels": "labels"},
+            splits={"train": "train.jsonl"},
+        )
+        write_bytes(staged / DESCRIPTION_NAME, description.encode())
         write_json(staged / "statistics.json", statistics)
         write_bytes(staged / "README.md", _render_card(settings, statistics).encode())
     return statistics
-
-
-def _describe(settings: AugmentationConfig, train: LabelledSplit) -> str:
-    def quote(text: str) -> str:
-        return orjson.dumps(text).decode()
-
-    space = train.space
-    lines = [
-        "# Made by sentire augment; to learn from, and nothing else: there is no dev or test split on purpose.",
-        "[dataset]",
-        f"name = {quote(settings.name)}",
-    ]
-    if space.source == "own":
-        lines.append(f"labels = [{', '.join(quote(label) for label in space.labels)}]")
-        lines += [f"neutral = {quote(space.neutral)}"] if space.neutral else []
-    else:
-        lines.append(f"label_space = {quote(space.name)}")
-    lines += [
-        f"licence = {quote(settings.licence)}",
-        "is_synthetic = true",
-        "",
-        "[columns]",
-        'id = "id"',
-        'labels = "labels"',
-        "",
-        "[splits]",
-        'train = "train.jsonl"',
-        "",
-    ]
-    return "\n".join(lines)
 
 
 def _render_card(settings: AugmentationConfig, statistics: Mapping[str, Any]) -> str:

@@ -1,8 +1,9 @@
 """Round by round, until every rare label has its rows or there is no more to be had."""
 
+import asyncio
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sentire.augmentation.candidates import Candidate, Seed, Source
@@ -11,6 +12,7 @@ from sentire.augmentation.rules import Rules
 from sentire.classifiers.labelled import LabelledSplit
 from sentire.core.errors import DataError
 from sentire.core.progress import OnProgress, stay_quiet
+from sentire.llm.caller import StoppedError
 
 OVERSAMPLE = 1.5
 """Candidates asked for, for each row that is wanted: rules leave some out."""
@@ -80,6 +82,7 @@ async def augment(
     rules: Rules,
     *,
     on_progress: OnProgress = stay_quiet,
+    is_ending: Callable[[], bool] = lambda: False,
 ) -> Augmented:
     """Make rows for the rare labels of a split.
 
@@ -89,6 +92,7 @@ async def augment(
         sources: Asked in turn, for a share of what is wanted each.
         rules: Decide what becomes a row.
         on_progress: Told after every round.
+        is_ending: Asked before every label of a round: whether somebody wishes the end.
 
     Raises:
         StoppedError: The job is ending; what was asked is in the ledger.
@@ -102,6 +106,9 @@ async def augment(
     ends: dict[str, str] = {label: "enough already" for label, n in rare.items() if n >= settings.labels.until}
     for number in range(1, settings.rounds.most + 1):
         for label in [one for one in rare if one not in ends]:
+            await asyncio.sleep(0)  # a signal is heard between two labels, also where nobody is asked
+            if is_ending():
+                raise StoppedError
             have = rare[label] + made[label]
             aim = min(settings.labels.until, math.ceil(settings.rounds.growth * max(have, 1))) - have
             wanted = math.ceil(OVERSAMPLE * aim / len(sources))

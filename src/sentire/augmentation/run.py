@@ -76,7 +76,9 @@ async def _run(
     async with _open_sources(settings, base, ledger, train, halt) as sources:
         with heed_signals(halt):
             try:
-                return await augment(train, settings, sources, rules, on_progress=on_progress)
+                return await augment(
+                    train, settings, sources, rules, on_progress=on_progress, is_ending=lambda: halt.is_called
+                )
             except (StoppedError, asyncio.CancelledError) as stopped:
                 if halt.reason is not None:
                     raise halt.reason from stopped

@@ -9,6 +9,7 @@ import orjson
 from sentire._version import __version__
 from sentire.core.config import dump_config
 from sentire.core.progress import OnProgress, stay_quiet
+from sentire.data.description import render_description
 from sentire.storage.atomic import make_directory, write_bytes, write_json
 from sentire.storage.folders import open_folder
 from sentire.storage.ledger import LedgerReader
@@ -192,40 +193,16 @@ def _write_strays(path: Path, strays: Sequence[Mapping[str, Any]]) -> None:
 
 def _describe_set(name: SetName, sizes: Mapping[str, int], settings: SynthesisConfig, guide: LabelGuide) -> str:
     """Return the description by which recipes and ``sentire evaluate`` read a data set."""
-    space, section = guide.space, settings.labels
-
-    def quote(text: str) -> str:
-        return orjson.dumps(text).decode()
-
-    lines = [
-        f"# {SET_TITLES[name]}. Written by sentire synthesize.",
-        "[dataset]",
-        f"name = {quote(f'{settings.name}-{name}')}",
-    ]
-    if section.labels:
-        lines.append(f"labels = [{', '.join(quote(label) for label in space.labels)}]")
-        lines += [f"neutral = {quote(space.neutral)}"] if space.neutral else []
-    else:
-        lines.append(f"label_space = {quote(space.name)}")
-    lines += [
-        f"licence = {quote(settings.licence)}",
-        "is_synthetic = true",
-        "",
-        "[columns]",
-        'text = "text"',
-        *(['context = "context"'] if name != "orig" else []),
-        'id = "id"',
-        'group = "story"',
-        'labels = "labels"',
-        "",
-        "[columns.scores]",
-        *(f"{quote(label)} = {quote(f'level_{label}')}" for label in space.labels),
-        "",
-        "[splits]",
-        *(f"{split} = {quote(f'{name}/{split}.jsonl')}" for split, n in sizes.items() if n),
-        "",
-    ]
-    return "\n".join(lines)
+    context = {"context": "context"} if name != "orig" else {}
+    return render_description(
+        f"{SET_TITLES[name]}. Written by sentire synthesize.",
+        name=f"{settings.name}-{name}",
+        space=guide.space,
+        licence=settings.licence,
+        columns={"text": "text", **context, "id": "id", "group": "story", "labels": "labels"},
+        scores={label: f"level_{label}" for label in guide.space.labels},
+        splits={split: f"{name}/{split}.jsonl" for split, n in sizes.items() if n},
+    )
 
 
 def _list_models(site: Site) -> dict[str, str]:
