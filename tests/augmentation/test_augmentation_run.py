@@ -1,5 +1,6 @@
 """Rounds, sources and export: what is made for which label, when it ends, and that a second run makes the same."""
 
+import asyncio
 import hashlib
 import os
 import signal
@@ -16,10 +17,15 @@ pytest.importorskip("httpx2")
 
 from sentire.augmentation.config import AugmentationConfig, check_augmentation
 from sentire.augmentation.export import export_augmentation
+from sentire.augmentation.rounds import augment
+from sentire.augmentation.rules import Rules
 from sentire.augmentation.run import run_augmentation
+from sentire.augmentation.templates import TemplateSource
+from sentire.classifiers.labelled import read_labelled
 from sentire.core.config import parse_config
 from sentire.core.errors import BudgetError, ConfigError, DataError, LabelError
 from sentire.data.registry import load_dataset
+from sentire.llm.caller import StoppedError
 from sentire.storage.ledger import open_ledger
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -197,7 +203,17 @@ def test_a_second_run_pays_for_nothing(tmp_path):
     assert first == second
 
 
-def test_ctrl_c_ends_it_between_two_labels_even_where_nobody_is_asked(tmp_path):
+def test_a_wish_for_the_end_is_heard_between_two_labels(tmp_path):
+    settings = make_settings(write_data(tmp_path), labels={"names": ["grief", "pride"], "until": 500})
+    train = read_labelled(settings.data.train)
+    wishes = iter([False, False, True])
+    sources, rules = [TemplateSource(0)], Rules(settings.quality, {}, is_english=True)
+    with pytest.raises(StoppedError):
+        asyncio.run(augment(train, settings, sources, rules, is_ending=lambda: next(wishes)))
+    assert next(wishes, "all heard") == "all heard"
+
+
+def test_ctrl_c_ends_it_even_where_nobody_is_asked(tmp_path):
     settings = make_settings(
         write_data(tmp_path),
         labels={"names": ["grief"], "until": 5_000_000},
