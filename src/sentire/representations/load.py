@@ -59,7 +59,7 @@ def load_torch_encoder(
 
     What a folder says as a sentence-transformers model is followed: its pooling, its longest text, and whether vectors
     are scaled to length 1. Any other encoder is pooled by the mean, takes as many tokens as it has positions, and its
-    vectors keep their lengths.
+    vectors keep their lengths. It lies on the GPU where there is one.
 
     Args:
         name: A registered name (``minilm``), a folder in the layout of transformers or sentence-transformers, or
@@ -71,6 +71,7 @@ def load_torch_encoder(
     Raises:
         UnknownNameError, UsageError, MissingExtraError, FetchError, ArtifactError: As ``load_encoder``.
     """
+    from sentire.encoders.device import find_device
     from sentire.encoders.load import build_encoder
     from sentire.encoders.sentence_layout import MODULES_NAME, read_sentence_layout
     from sentire.encoders.sources import find_encoder
@@ -91,7 +92,7 @@ def load_torch_encoder(
         )
     longest = shape.n_positions if layout.max_tokens is None else min(layout.max_tokens, shape.n_positions)
     return SentenceEncoder(
-        model,
+        model.to(find_device()),
         tokenizer,
         shape,
         name=name,

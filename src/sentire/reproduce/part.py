@@ -9,6 +9,7 @@ import orjson
 
 from sentire._version import __version__
 from sentire.core.errors import ArtifactError, describe, quote
+from sentire.encoders.device import describe_device
 from sentire.evaluate.result import describe_machine
 from sentire.storage.atomic import write_json
 
@@ -52,7 +53,7 @@ def write_part(folder: Path, part: Part, figures: Figures, *, seconds: float) ->
             "figures": figures,
             "seconds": round(seconds, 1),
             "sentire_version": __version__,
-            "machine": describe_machine(),
+            "machine": describe_machine() | describe_device(),
         },
     )
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from sentire.core.errors import ArtifactError, LabelError, MissingExtraError, list_names, quote
 from sentire.core.labels import LabelSpace
+from sentire.encoders.device import find_device
 from sentire.encoders.load import build_encoder
 from sentire.encoders.shape import read_json_file
 from sentire.encoders.sources import EncoderFiles
@@ -78,7 +79,7 @@ class SequenceClassifier:
         self._columns = _find_columns(config, space, where)
         self._problem = INDEPENDENT if is_independent else _read_problem_type(config, space, where)
         encoder, shape = build_encoder(files)
-        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._device = find_device()
         self._encoder = encoder.to(self._device)
         self._head = _read_head(files.weights, shape.model_type, shape.hidden_size, len(space)).to(self._device)
         self._takes_types = shape.n_token_types > 0
