@@ -3,9 +3,9 @@
 import orjson
 import pytest
 
+from sentire.annotation.questions import NONE
 from sentire.annotation.sample import (
     KEY_NAME,
-    NONE,
     SAMPLE_NAME,
     draw_sample,
     read_key,
@@ -98,7 +98,7 @@ def test_a_changed_or_missing_sample_is_refused(tmp_path):
     write_sample(tmp_path, *draw())
     path = tmp_path / SAMPLE_NAME
     content = orjson.loads(path.read_bytes())
-    content["items"][0]["text"] = "another"
+    content["items"][0]["texts"] = ["another"]
     path.write_bytes(orjson.dumps(content))
     with pytest.raises(ArtifactError, match="one that was changed"):
         read_sample(tmp_path)
@@ -108,6 +108,15 @@ def test_a_changed_or_missing_sample_is_refused(tmp_path):
     (tmp_path / KEY_NAME).write_bytes(orjson.dumps({"format": "another"}))
     with pytest.raises(ArtifactError, match="sentire-annotation-key version 1"):
         read_key(tmp_path)
+
+
+@pytest.mark.parametrize("version", [0, 2, "1", None])
+def test_a_sample_of_a_version_that_is_not_known_is_refused(tmp_path, version):
+    write_sample(tmp_path, *draw())
+    path = tmp_path / SAMPLE_NAME
+    path.write_bytes(orjson.dumps(orjson.loads(path.read_bytes()) | {"format_version": version}))
+    with pytest.raises(ArtifactError, match="sentire-annotation-sample version 1"):
+        read_sample(tmp_path)
 
 
 def test_what_cannot_be_sampled_is_refused():

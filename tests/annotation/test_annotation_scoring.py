@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from sentire.annotation.annotations import Judgement
-from sentire.annotation.sample import NONE, Item, Key, Sample
+from sentire.annotation.questions import EMOTIONS, NONE
+from sentire.annotation.sample import Item, Key, Sample
 from sentire.annotation.scoring import score_annotations
 from sentire.core.errors import DataError
 from sentire.metrics.agreement import MISSING, cohen_kappa, fleiss_kappa, krippendorff_alpha
@@ -13,14 +14,16 @@ OPTIONS = ("joy", "anger", "fear", "pride", "relief", "grief", NONE)
 
 
 def make_sample(n=12):
-    items = tuple(Item(id=f"i{k}", text=f"t{k}", context=("c",) if k % 2 else (), options=OPTIONS) for k in range(n))
+    items = tuple(
+        Item(id=f"i{k}", texts=(f"t{k}",), context=("c",) if k % 2 else (), options=OPTIONS) for k in range(n)
+    )
     key = Key(
         fingerprint="f",
         levels={item.id: {} for item in items},
         expressed={item.id: ("joy",) if k % 3 else ("anger", "fear") for k, item in enumerate(items)},
         distractors={item.id: "grief" for item in items},
     )
-    return Sample(name="own", fingerprint="f", items=items), key
+    return Sample(name="own", question=EMOTIONS, fingerprint="f", items=items), key
 
 
 def pick(*picks, saw_context=False, is_done=True):

@@ -18,7 +18,9 @@ from sentire.annotation.annotations import (
     read_all_annotations,
     read_annotations,
 )
-from sentire.annotation.sample import NONE, draw_sample, read_sample, write_sample
+from sentire.annotation.pairs import Pair, draw_pairs
+from sentire.annotation.questions import ALIKE, FIRST, NONE, SECOND
+from sentire.annotation.sample import KEY_NAME, draw_sample, read_key, read_sample, write_sample
 from sentire.annotation.server import AnnotationServer
 from sentire.core.errors import ArtifactError, DataError, HeldError, OutputError, UsageError
 from sentire.core.labels import GOEMOTIONS
@@ -32,6 +34,20 @@ def folder(tmp_path):
         for k in range(20)
     ]
     write_sample(tmp_path, *draw_sample(examples, GOEMOTIONS, name="own:test", n=20, neutral_share=0))
+    return tmp_path
+
+
+@pytest.fixture
+def pairs(tmp_path):
+    """A folder with a sample of texts in two versions."""
+    versions = [
+        Pair(
+            original=Example(id=f"e{k}", text=f"loud {k}", context=(f"secret {k}",)),
+            rewritten=Example(id=f"e{k}", text=f"calm {k}", context=(f"secret {k}",)),
+        )
+        for k in range(20)
+    ]
+    write_sample(tmp_path, *draw_pairs(versions, name="own:test", n=20))
     return tmp_path
 
 
@@ -60,6 +76,14 @@ def ask(server, method, path, body=None, **headers):
 
 def save(server, item, picks, *, is_done=True):
     return ask(server, "POST", "/save", {"item": item, "picks": picks, "is_done": is_done, "saw_context": False})
+
+
+def make_stray(folder, other):
+    """Copy the annotations of one sample to another."""
+    stray = other / FOLDER_NAME / "a1" / "judgements.jsonl"
+    stray.parent.mkdir(parents=True)
+    stray.write_bytes((folder / FOLDER_NAME / "a1" / "judgements.jsonl").read_bytes())
+    return stray
 
 
 def test_the_page_runs_no_script_but_its_own_and_holds_no_text_of_the_sample(folder):
@@ -171,9 +195,7 @@ def test_annotations_of_another_sample_are_refused(folder, tmp_path_factory):
     other = tmp_path_factory.mktemp("other")
     examples = [Example(id=f"x{k}", text=f"other {k}", labels=("fear",)) for k in range(5)]
     write_sample(other, *draw_sample(examples, GOEMOTIONS, name="own:other", n=5))
-    (other / FOLDER_NAME / "a1").mkdir(parents=True)
-    stray = other / FOLDER_NAME / "a1" / "judgements.jsonl"
-    stray.write_bytes((folder / FOLDER_NAME / "a1" / "judgements.jsonl").read_bytes())
+    stray = make_stray(folder, other)
     with pytest.raises(ArtifactError, match=r"annotations of the sample .*drawn anew"):
         read_annotations(stray, read_sample(other))
     with pytest.raises(ArtifactError, match="annotations of the sample"), serve(other, "a1"):
@@ -214,6 +236,87 @@ def test_a_port_that_is_taken_is_told(folder):
         pytest.raises(OutputError, match="a port that is free"),
     ):
         AnnotationServer(sample, file, "a2", port=server.server_port)
+
+
+def test_two_versions_come_in_their_order_without_context_or_key(pairs):
+    sample, key = read_sample(pairs), read_key(pairs)
+    with serve(pairs) as server:
+        _, page, _ = ask(server, "GET", "/")
+        _, content, _ = ask(server, "GET", "/items")
+        _, context, _ = ask(server, "GET", "/context?item=e3")
+        _, saved, _ = save(server, "e3", [FIRST])
+    said = orjson.loads(content)
+    assert said["items"] == [
+        {"id": item.id, "texts": list(item.texts), "options": [FIRST, SECOND, ALIKE], "has_context": True}
+        for item in sample.items
+    ]
+    assert said["question"]["words"] == "Which of the two is more emotional?"
+    assert said["question"]["most_picks"] == 1
+    assert orjson.loads(context) == {"context": ["secret 3"]}
+    for answer in (page, content, context, saved):
+        assert not any(word in answer for word in (b"rewritten", b"original", b"rewriting", key.fingerprint.encode()))
+    assert b"secret" not in content
+
+
+def test_the_server_needs_no_key(pairs):
+    (pairs / KEY_NAME).unlink()
+    with serve(pairs) as server:
+        assert save(server, "e1", [SECOND])[0] == 200
+        assert ask(server, "GET", "/items")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("picks", "words"),
+    [
+        ([FIRST, SECOND], "expected one pick and no more, got 2 at item e1"),
+        ([FIRST, ALIKE], "expected one pick and no more, got 2"),
+        ([FIRST, FIRST], "expected one pick and no more, got 2"),
+        ([NONE], "options of item e1"),
+        ([], "at least one pick"),
+    ],
+)
+def test_of_two_versions_exactly_one_answer_is_taken(pairs, picks, words):
+    with serve(pairs) as server:
+        status, content, _ = save(server, "e1", picks)
+        assert (status, words in orjson.loads(content)["error"]) == (400, True)
+        assert server.file.judgements == {}
+
+
+def test_two_picks_of_two_versions_in_a_file_are_no_judgement(pairs):
+    with serve(pairs) as server:
+        save(server, "e1", [FIRST])
+    path = pairs / FOLDER_NAME / "a1" / "judgements.jsonl"
+    row = {"item": "e2", "picks": [FIRST, SECOND], "is_done": True, "saw_context": False}
+    path.write_bytes(path.read_bytes() + orjson.dumps(row) + b"\n")
+    with pytest.raises(ArtifactError, match=r"one pick and no more.*judgements\.jsonl:3"):
+        read_annotations(path, read_sample(pairs))
+
+
+def test_a_sitting_over_two_versions_goes_on_where_it_ended(pairs):
+    first, second, third = read_sample(pairs).items[:3]
+    path = pairs / FOLDER_NAME / "a1" / "judgements.jsonl"
+    with serve(pairs) as server:
+        save(server, first.id, [FIRST], is_done=False)
+        save(server, first.id, [ALIKE])
+        save(server, second.id, [SECOND])
+        save(server, third.id, [FIRST])
+        with pytest.raises(HeldError, match="annotator under the alias a1"), serve(pairs, "a1"):
+            pass
+    path.write_bytes(path.read_bytes()[:-5])  # the last line was being written
+    with serve(pairs) as server:
+        said = orjson.loads(ask(server, "GET", "/items")[1])
+    assert {item: one["picks"] for item, one in said["judgements"].items()} == {first.id: [ALIKE], second.id: [SECOND]}
+
+
+def test_annotations_of_the_other_question_are_refused(pairs, tmp_path_factory):
+    with serve(pairs) as server:
+        save(server, "e1", [FIRST])
+    other = tmp_path_factory.mktemp("other")
+    examples = [Example(id=f"e{k}", text=f"loud {k}", labels=("fear",)) for k in range(20)]
+    write_sample(other, *draw_sample(examples, GOEMOTIONS, name="own:test", n=20))
+    stray = make_stray(pairs, other)
+    with pytest.raises(ArtifactError, match=r"annotations of the sample .*drawn anew"):
+        read_annotations(stray, read_sample(other))
 
 
 def test_a_server_that_is_killed_has_kept_every_click_that_it_answered(folder):

@@ -83,6 +83,81 @@ def test_what_goes_wrong_is_told(tmp_path, sentire, arguments, code, words):
     assert (ran.code, words in ran.err) == (code, True), ran.err
 
 
+def write_versions(folder, n=30):
+    """Write data as a synthesis does: clean contexts with what is said, and with what is said when rewritten."""
+    for name, words, numbers in (("corig", "oh no", range(n)), ("crewr", "well", range(2, n + 1))):
+        rows = [
+            {"id": f"s/{k}", "text": f"{words}, {k}", "context": f"before {k}", "story": f"s{k}", "labels": "fear"}
+            for k in numbers
+        ]
+        (folder / f"{name}.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+        (folder / f"{name}.toml").write_text(
+            f'[dataset]\nname = "own-{name}"\nlabel_space = "goemotions"\n[columns]\ntext = "text"\nid = "id"\n'
+            f'context = "context"\ngroup = "story"\nlabels = "labels"\n[splits]\ntest = "{name}.jsonl"\n'
+        )
+
+
+def make_pairs(folder, sentire, *options):
+    write_versions(folder)
+    sets = ("--data", f"{folder}/corig.toml:test", "--rewritten", f"{folder}/crewr.toml:test")
+    return sentire("annotate", "make", *sets, "-o", folder / "pairs", *options)
+
+
+def prefer_original(item):
+    return item.options[[text.startswith("oh no") for text in item.texts].index(True)]
+
+
+def test_versions_are_drawn_judged_and_scored(tmp_path, sentire):
+    made = make_pairs(tmp_path, sentire)
+    assert made.code == 0
+    assert "28 pairs of " in made.err
+    assert "left out without partner: 2 not rewritten, 1 without original" in made.err
+    assert "28 items (fingerprint" in made.err
+    annotate(tmp_path / "pairs", "a1", prefer_original)
+    alone = sentire("annotate", "score", tmp_path / "pairs")
+    assert alone.code == 0
+    assert alone.text.splitlines()[2].split() == ["less", "emotional,", "a1", "1.000", "1.000", "to", "1.000", "28"]
+    assert "agreement is not defined: one annotator has nobody to agree with" in alone.text
+    assert "majority" not in alone.text
+    annotate(tmp_path / "pairs", "a2", lambda item: item.options[2] if int(item.id[2:]) % 4 else prefer_original(item))
+    scored = sentire("annotate", "score", tmp_path / "pairs")
+    assert scored.code == 0
+    for words in ("less emotional, a2", "both alike, the majority", "no majority", "Cohen's kappa, a1, a2", "Fleiss'"):
+        assert words in scored.text
+    assert "not defined" not in scored.text
+    assert "the first one picked, of picks of either: a1 50.0%, a2 " in scored.text
+    assert "context asked for: 0.0%" in scored.text
+    found = sentire("annotate", "score", tmp_path / "pairs", "--json").json
+    assert found["annotators"] == {"a1": 28, "a2": 28}
+    assert found["shares"]["a1"]["less"]["value"] == 1
+    assert found["shares"]["a2"]["less"]["value"] == found["majority"]["less"]["value"] == 7 / 28
+    assert found["shares"]["a2"]["alike"]["low"] < 21 / 28 < found["shares"]["a2"]["alike"]["high"]
+    assert set(found) >= {"cohen", "fleiss", "alpha", "no_majority", "first_rates", "context_rate"}
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (("--model", "linear"), 2, "expected --rewritten without --model and --neutral-share"),
+        (("--neutral-share", "0"), 2, "expected --rewritten without --model and --neutral-share"),
+        (("--data", "{}/crewr.toml:test"), 3, "got the same texts"),
+        (("--rewritten", "{}/crewr.toml"), 2, "add a colon and the split"),
+        (("--rewritten", "{}/own.toml:test"), 3, "name the same split of both"),
+    ],
+)
+def test_versions_that_cannot_be_are_told(tmp_path, sentire, options, code, words):
+    write_data(tmp_path)
+    ran = make_pairs(tmp_path, sentire, *(one.format(tmp_path) for one in options))
+    assert (ran.code, words in ran.err) == (code, True), ran.err
+    assert not (tmp_path / "pairs").exists()
+
+
+def test_versions_that_nobody_judged_have_no_scores(tmp_path, sentire):
+    make_pairs(tmp_path, sentire, "--n", 5)
+    ran = sentire("annotate", "score", tmp_path / "pairs")
+    assert (ran.code, "at least one person, got none" in ran.err) == (3, True), ran.err
+
+
 def write_augmentation(folder):
     write_data(folder)
     config = folder / "rich.toml"

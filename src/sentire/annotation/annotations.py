@@ -9,7 +9,8 @@ from pathlib import Path
 
 import orjson
 
-from sentire.annotation.sample import MOST_PICKS, NONE, Item, Sample
+from sentire.annotation.questions import Question
+from sentire.annotation.sample import Item, Sample
 from sentire.core.errors import ArtifactError, DataError, OutputError, UsageError, describe, quote
 from sentire.storage.atomic import make_directory
 from sentire.storage.locks import hold_lock
@@ -25,7 +26,7 @@ class Judgement:
     """What one annotator said of one item.
 
     Attributes:
-        picks: Options that the text expresses.
+        picks: Of the options.
         is_done: The annotator went on; until then the picks may change.
         saw_context: The context was asked for.
     """
@@ -51,8 +52,8 @@ def check_annotator(name: str) -> str:
     return name
 
 
-def check_judgement(item: Item, judgement: Judgement) -> None:
-    """Make sure that a judgement can be one of this item.
+def check_judgement(question: Question, item: Item, judgement: Judgement) -> None:
+    """Make sure that a judgement can be one of this item, of which the question is asked.
 
     Raises:
         DataError: It cannot.
@@ -60,12 +61,14 @@ def check_judgement(item: Item, judgement: Judgement) -> None:
     unknown = [pick for pick in judgement.picks if pick not in item.options]
     if unknown:
         raise DataError(expected=f"options of item {item.id}", got=quote(unknown[0]), where="picks")
-    if len(set(judgement.picks)) != len(judgement.picks) or len(judgement.picks) > MOST_PICKS:
+    most = question.most_picks
+    if len(set(judgement.picks)) != len(judgement.picks) or len(judgement.picks) > most:
+        expected = f"at most {most} different picks" if most > 1 else "one pick and no more"
+        raise DataError(expected=expected, got=str(len(judgement.picks)), where=f"item {item.id}")
+    if question.alone in judgement.picks and len(judgement.picks) > 1:
         raise DataError(
-            expected=f"at most {MOST_PICKS} different picks", got=str(len(judgement.picks)), where=f"item {item.id}"
+            expected=f"{quote(question.alone)} alone, or other options", got="both", where=f"item {item.id}"
         )
-    if NONE in judgement.picks and len(judgement.picks) > 1:
-        raise DataError(expected=f"{quote(NONE)} alone, or other options", got="both", where=f"item {item.id}")
     if judgement.is_done and not judgement.picks:
         raise DataError(expected="at least one pick of an item that is done", got="none", where=f"item {item.id}")
 
@@ -103,7 +106,7 @@ class AnnotationFile:
         item = self._items.get(item_id)
         if item is None:
             raise DataError(expected="an item of the sample", got=quote(item_id))
-        check_judgement(item, judgement)
+        check_judgement(self._sample.question, item, judgement)
         self._append(
             {
                 "item": item_id,
@@ -175,7 +178,7 @@ def read_annotations(path: Path, sample: Sample) -> dict[str, Judgement]:
             judgement = Judgement(
                 picks=tuple(row["picks"]), is_done=bool(row["is_done"]), saw_context=bool(row["saw_context"])
             )
-            check_judgement(items[row["item"]], judgement)
+            check_judgement(sample.question, items[row["item"]], judgement)
         except (orjson.JSONDecodeError, KeyError, TypeError, DataError) as error:
             raise ArtifactError(
                 expected="a judgement of an item of the sample", got=quote(str(error)), where=where
@@ -192,6 +195,22 @@ def read_all_annotations(folder: Path, sample: Sample) -> dict[str, dict[str, Ju
     """
     paths = sorted((folder / FOLDER_NAME).glob("*/judgements.jsonl"))
     return {path.parent.name: read_annotations(path, sample) for path in paths}
+
+
+def select_done(annotations: Mapping[str, Mapping[str, Judgement]]) -> dict[str, dict[str, Judgement]]:
+    """Return what annotators are done with, by alias and item, of those who are done with anything."""
+    done = {
+        alias: {item: one for item, one in judgements.items() if one.is_done}
+        for alias, judgements in annotations.items()
+    }
+    return {alias: judgements for alias, judgements in done.items() if judgements}
+
+
+def measure_context_rate(sample: Sample, done: Mapping[str, Mapping[str, Judgement]]) -> float | None:
+    """Return how often the context was asked for, of the judgements of items that have one; None without any."""
+    has_context = {item.id for item in sample.items if item.context}
+    asked = [one.saw_context for judgements in done.values() for item, one in judgements.items() if item in has_context]
+    return sum(asked) / len(asked) if asked else None
 
 
 def _check_head(row: object, sample: Sample, where: str) -> None:

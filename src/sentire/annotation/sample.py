@@ -1,7 +1,8 @@
-"""A sample that people judge: texts with seven options each, five of them plausible, one a distractor, one none.
+"""A sample that people judge, and its key, in a folder; and the draw of texts whose emotions are asked for.
 
-The options stand in an order that the seed draws for each item, so that their place says nothing; what the data says of
-them is kept apart in the key, which the page never sees.
+Such a text has seven options, five of them plausible, one a distractor, one none. They stand in an order that the seed
+draws for each item, so that their place says nothing; what the data says of them is kept apart in the key, which the
+page never sees.
 
 **Source** Shvets 2025, Emo Pillars (arXiv 2504.16856), human evaluation: 200 items, neutral raised to 10 %, seven
 options of which at most five may be picked, context hidden until asked for.
@@ -9,12 +10,13 @@ options of which at most five may be picked, context hidden until asked for.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from sentire.annotation.questions import EMOTIONS, NONE, QUESTIONS, Question
 from sentire.core.errors import ArtifactError, DataError, UsageError, describe, quote
 from sentire.core.labels import LabelSpace
 from sentire.core.records import Example
@@ -25,23 +27,21 @@ SAMPLE_NAME, KEY_NAME = "sample.json", "key.json"
 FORMAT, KEY_FORMAT, FORMAT_VERSION = "sentire-annotation-sample", "sentire-annotation-key", 1
 
 N_PLAUSIBLE = 5
-NONE = "none of these"
-MOST_PICKS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One text to be judged.
+    """What is judged at a time.
 
     Attributes:
-        id: Of the example it comes from.
-        text: What was said.
+        id: Of the example, or the pair of examples, it comes from.
+        texts: What was said: one text, or two versions in the order in which they are shown.
         context: The situation or the turns before; empty where there is none.
-        options: Labels to pick from, in the order in which they are shown; the last one stands for none of them.
+        options: To pick from, in the order in which they are shown.
     """
 
     id: str
-    text: str
+    texts: tuple[str, ...]
     context: tuple[str, ...]
     options: tuple[str, ...]
 
@@ -52,30 +52,34 @@ class Sample:
 
     Attributes:
         name: Of the data it was drawn from.
-        fingerprint: Of all items: annotations of another sample are refused by it.
+        question: That is asked of every item.
+        fingerprint: Of the question and all items: annotations of another sample are refused by it.
         items: In the order in which they are shown.
     """
 
     name: str
+    question: Question
     fingerprint: str
     items: tuple[Item, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Key:
-    """What the data says of a sample; nobody who judges should see it.
+    """What the data says of a sample; nobody who judges should see it. What its question does not ask is empty.
 
     Attributes:
         fingerprint: Of the sample.
         levels: By item, the degree of each option from 0 to 1.
         expressed: By item, the options that count as labels of the text.
         distractors: By item, the option that was put in.
+        rewritten: By item, the place of the rewritten one of its two texts, 0 or 1.
     """
 
     fingerprint: str
-    levels: Mapping[str, Mapping[str, float]]
-    expressed: Mapping[str, tuple[str, ...]]
-    distractors: Mapping[str, str]
+    levels: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    expressed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    distractors: Mapping[str, str] = field(default_factory=dict)
+    rewritten: Mapping[str, int] = field(default_factory=dict)
 
 
 def draw_sample(
@@ -88,7 +92,7 @@ def draw_sample(
     levels: Sequence[Mapping[str, float]] | None = None,
     seed: int = 0,
 ) -> tuple[Sample, Key]:
-    """Draw items and their options.
+    """Draw texts and the emotions to pick from.
 
     Neutral examples are drawn until they make up their share, as far as there are any; the others fill the rest.
 
@@ -134,13 +138,17 @@ def draw_sample(
         distractor = rest[int(generator.integers(len(rest)))]
         options = [*plausible, distractor]
         shown = [options[one] for one in generator.permutation(len(options))]
-        items.append(Item(id=example.id, text=example.text, context=example.context, options=(*shown, NONE)))
+        items.append(Item(id=example.id, texts=(example.text,), context=example.context, options=(*shown, NONE)))
         key_levels[example.id] = {label: round(float(degrees.get(label, 0.0)), 4) for label in options}
         expressed[example.id] = tuple(label for label in options if label in example.labels)
         distractors[example.id] = distractor
-    fingerprint = _fingerprint(items)
-    sample = Sample(name=name, fingerprint=fingerprint, items=tuple(items))
-    return sample, Key(fingerprint=fingerprint, levels=key_levels, expressed=expressed, distractors=distractors)
+    sample = make_sample(name, EMOTIONS, items)
+    return sample, Key(fingerprint=sample.fingerprint, levels=key_levels, expressed=expressed, distractors=distractors)
+
+
+def make_sample(name: str, question: Question, items: Sequence[Item]) -> Sample:
+    """Make a sample of its items."""
+    return Sample(name=name, question=question, fingerprint=_fingerprint(question, items), items=tuple(items))
 
 
 def write_sample(folder: Path, sample: Sample, key: Key) -> None:
@@ -158,8 +166,9 @@ def write_sample(folder: Path, sample: Sample, key: Key) -> None:
             hint="choose another folder: annotations belong to their sample",
         )
     make_directory(folder)
+    content = asdict(sample) | {"question": sample.question.name}
     write_json(folder / KEY_NAME, {"format": KEY_FORMAT, "format_version": FORMAT_VERSION, **asdict(key)})
-    write_json(folder / SAMPLE_NAME, {"format": FORMAT, "format_version": FORMAT_VERSION, **asdict(sample)})
+    write_json(folder / SAMPLE_NAME, {"format": FORMAT, "format_version": FORMAT_VERSION, **content})
 
 
 def read_sample(folder: Path) -> Sample:
@@ -171,13 +180,19 @@ def read_sample(folder: Path) -> Sample:
     content = _read(folder / SAMPLE_NAME, FORMAT)
     try:
         items = tuple(
-            Item(id=one["id"], text=one["text"], context=tuple(one["context"]), options=tuple(one["options"]))
+            Item(
+                id=one["id"],
+                texts=tuple(one["texts"]),
+                context=tuple(one["context"]),
+                options=tuple(one["options"]),
+            )
             for one in content["items"]
         )
-        sample = Sample(name=content["name"], fingerprint=content["fingerprint"], items=items)
+        question = QUESTIONS[content["question"]]
+        sample = Sample(name=content["name"], question=question, fingerprint=content["fingerprint"], items=items)
     except (KeyError, TypeError) as error:
         raise ArtifactError(expected="a sample", got=f"one without {error}", where=str(folder / SAMPLE_NAME)) from error
-    if sample.fingerprint != _fingerprint(items):
+    if sample.fingerprint != _fingerprint(question, items):
         raise ArtifactError(
             expected="a sample as it was drawn", got="one that was changed", where=str(folder / SAMPLE_NAME)
         )
@@ -188,18 +203,49 @@ def read_key(folder: Path) -> Key:
     """Read the key of a folder's sample.
 
     Raises:
-        ArtifactError: There is none.
+        ArtifactError: There is none, or it is none.
     """
     content = _read(folder / KEY_NAME, KEY_FORMAT)
     try:
-        return Key(
+        key = Key(
             fingerprint=content["fingerprint"],
             levels=content["levels"],
             expressed={item: tuple(labels) for item, labels in content["expressed"].items()},
             distractors=content["distractors"],
+            rewritten=dict(content["rewritten"]),
         )
-    except (KeyError, AttributeError) as error:
+    except (KeyError, AttributeError, TypeError) as error:
         raise ArtifactError(expected="a key", got=f"one without {error}", where=str(folder / KEY_NAME)) from error
+    wrong = [item for item, place in key.rewritten.items() if place not in (0, 1)]
+    if wrong:
+        raise ArtifactError(
+            expected="0 or 1, the place of the rewritten text",
+            got=quote(key.rewritten[wrong[0]]),
+            where=f"item {wrong[0]} in {folder / KEY_NAME}",
+        )
+    return key
+
+
+def check_key(sample: Sample, key: Key, question: Question) -> None:
+    """Make sure that a sample asks a question, and that a key is its own.
+
+    Raises:
+        UsageError: It asks another question.
+        ArtifactError: The key is that of another sample.
+    """
+    if sample.question != question:
+        raise UsageError(
+            expected=f"a sample that asks {quote(question.name)}",
+            got=f"one that asks {quote(sample.question.name)}",
+            where=sample.name,
+        )
+    if key.fingerprint != sample.fingerprint:
+        raise ArtifactError(
+            expected=f"the key of the sample {sample.fingerprint}",
+            got=f"that of {key.fingerprint}",
+            where=sample.name,
+            hint=f"put {KEY_NAME} back that was drawn with {SAMPLE_NAME}",
+        )
 
 
 def _get_degrees(example: Example, space: LabelSpace) -> dict[str, float]:
@@ -213,8 +259,9 @@ def _rank(degrees: Mapping[str, float], labels: Sequence[str], space: LabelSpace
     return sorted(space.labels, key=lambda label: (label not in labels, -float(degrees.get(label, 0.0)), places[label]))
 
 
-def _fingerprint(items: Sequence[Item]) -> str:
-    return hashlib.sha256(orjson.dumps([asdict(item) for item in items])).hexdigest()[:16]
+def _fingerprint(question: Question, items: Sequence[Item]) -> str:
+    content = {"question": question.name, "items": [asdict(item) for item in items]}
+    return hashlib.sha256(orjson.dumps(content)).hexdigest()[:16]
 
 
 def _read(path: Path, wanted: str) -> dict[str, Any]:

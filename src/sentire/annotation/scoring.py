@@ -1,19 +1,19 @@
-"""How far people agree with one another, and the data with them."""
+"""How far people agree on which emotions are expressed, and the data with them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sentire.annotation.annotations import Judgement
-from sentire.annotation.sample import NONE, Key, Sample
+from sentire.annotation.annotations import Judgement, measure_context_rate, select_done
+from sentire.annotation.kappas import measure_kappas, weigh_by_item
+from sentire.annotation.questions import EMOTIONS, NONE
+from sentire.annotation.sample import Key, Sample, check_key
 from sentire.core.errors import DataError
 from sentire.core.seeding import make_generator
-from sentire.metrics.agreement import MISSING, CohenKappa, FleissKappa, KrippendorffAlpha
-from sentire.metrics.bootstrap import DEFAULT_RESAMPLES, Estimate, Statistic, bootstrap
+from sentire.metrics.agreement import MISSING
+from sentire.metrics.bootstrap import DEFAULT_RESAMPLES, Estimate, bootstrap
 from sentire.metrics.inputs import FloatArray
 
 
@@ -47,19 +47,6 @@ class Agreement:
     distractor_rate: float
     none_rate: float
     context_rate: float | None
-
-
-class _ByItem:
-    """A statistic of decisions, weighted by the items that they belong to."""
-
-    def __init__(self, inner: Any, item_of: NDArray[np.int64], n_items: int) -> None:
-        self._inner, self._item_of = inner, item_of
-        self.n_examples = n_items
-        self.centred_names: frozenset[str] = inner.centred_names
-
-    def __call__(self, weights: FloatArray) -> Mapping[str, FloatArray]:
-        found: Mapping[str, FloatArray] = self._inner(weights[self._item_of])
-        return found
 
 
 class _Share:
@@ -96,13 +83,12 @@ def score_annotations(
         seed: Of the resamples.
 
     Raises:
+        UsageError: The sample asks another question.
+        ArtifactError: The key is that of another sample.
         DataError: Fewer than two have annotated, or no two of them the same item.
     """
-    done = {
-        alias: {item: one for item, one in judgements.items() if one.is_done}
-        for alias, judgements in annotations.items()
-    }
-    done = {alias: judgements for alias, judgements in done.items() if judgements}
+    check_key(sample, key, EMOTIONS)
+    done = select_done(annotations)
     if len(done) < 2:
         raise DataError(
             expected="annotations of at least two people",
@@ -110,50 +96,35 @@ def score_annotations(
             hint="agreement needs somebody to agree with",
         )
     table, item_of, is_label = _make_table(sample, key, done)
-    aliases = list(done)
     generator = make_generator(seed, "agreement")
-
-    def estimate(statistic: Statistic, name: str, n: int) -> Estimate:
-        return bootstrap(statistic, generator=generator, n_resamples=n_resamples)[name].estimate(n=n)
-
-    cohen: dict[str, Estimate | None] = {}
-    for one, other in combinations(range(len(aliases)), 2):
-        both = (table[one] != MISSING) & (table[other] != MISSING)
-        pair = f"{aliases[one]}, {aliases[other]}"
-        cohen[pair] = None
-        if both.any():
-            statistic, n_items = _over_items(CohenKappa(table[one, both], table[other, both]), item_of[both])
-            cohen[pair] = estimate(statistic, "cohen_kappa", n_items)
-    if not any(cohen.values()):
+    kappas = measure_kappas(table, item_of, list(done), generator=generator, n_resamples=n_resamples)
+    if kappas.alpha is None:
         raise DataError(expected="items that two people have done", got="none")
+
+    def estimate(is_right: NDArray[np.bool_], counts: NDArray[np.bool_]) -> Estimate:
+        statistic, _ = weigh_by_item(_Share(is_right, counts), item_of[by_all])
+        found = bootstrap(statistic, generator=generator, n_resamples=n_resamples)
+        return found["accuracy"].estimate(n=int(counts.sum()))
+
     by_all = (table != MISSING).all(axis=0)
-    fleiss = unanimous = majority = None
+    unanimous = majority = None
     if by_all.any():
-        statistic, n_items = _over_items(FleissKappa(table[:, by_all]), item_of[by_all])
-        fleiss = estimate(statistic, "fleiss_kappa", n_items)
         share = table[:, by_all].mean(axis=0)
-        agreed, truth = share > 0.5, is_label[by_all]
-        for_all, for_most = (share == 0) | (share == 1), share != 0.5
-        statistic, _ = _over_items(_Share(agreed == truth, for_all), item_of[by_all])
-        unanimous = estimate(statistic, "accuracy", int(for_all.sum()))
-        statistic, _ = _over_items(_Share(agreed == truth, for_most), item_of[by_all])
-        majority = estimate(statistic, "accuracy", int(for_most.sum()))
-    judged_twice = (table != MISSING).sum(axis=0) >= 2
-    statistic, n_items = _over_items(KrippendorffAlpha(table[:, judged_twice]), item_of[judged_twice])
+        is_right = (share > 0.5) == is_label[by_all]
+        unanimous = estimate(is_right, (share == 0) | (share == 1))
+        majority = estimate(is_right, share != 0.5)
     everything = [(item, one) for judgements in done.values() for item, one in judgements.items()]
-    contexts = {item.id: bool(item.context) for item in sample.items}
-    with_context = [one.saw_context for item, one in everything if contexts[item]]
     return Agreement(
         annotators={alias: len(judgements) for alias, judgements in done.items()},
         n_items=len(sample.items),
-        cohen=cohen,
-        fleiss=fleiss,
-        alpha=estimate(statistic, "krippendorff_alpha", n_items),
+        cohen=kappas.cohen,
+        fleiss=kappas.fleiss,
+        alpha=kappas.alpha,
         unanimous_accuracy=unanimous,
         majority_accuracy=majority,
         distractor_rate=float(np.mean([key.distractors[item] in one.picks for item, one in everything])),
         none_rate=float(np.mean([NONE in one.picks for _, one in everything])),
-        context_rate=float(np.mean(with_context)) if with_context else None,
+        context_rate=measure_context_rate(sample, done),
     )
 
 
@@ -173,9 +144,3 @@ def _make_table(
     item_of = np.array([place for place, _, _ in decisions], dtype=np.int64)
     is_label = np.array([option in key.expressed[item.id] for _, item, option in decisions], dtype=np.bool_)
     return table, item_of, is_label
-
-
-def _over_items(inner: Any, item_of: NDArray[np.int64]) -> tuple[_ByItem, int]:
-    """Return a statistic whose examples are the items that occur, numbered anew, and how many these are."""
-    known, places = np.unique(item_of, return_inverse=True)
-    return _ByItem(inner, places.reshape(-1).astype(np.int64), len(known)), len(known)

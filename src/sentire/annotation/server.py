@@ -118,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_items(self, query: Mapping[str, list[str]]) -> None:  # noqa: ARG002
         items = [
-            {"id": item.id, "text": item.text, "options": item.options, "has_context": bool(item.context)}
+            {"id": item.id, "texts": item.texts, "options": item.options, "has_context": bool(item.context)}
             for item in self.server.sample.items
         ]
         with self.server.lock:
@@ -126,8 +126,13 @@ class _Handler(BaseHTTPRequestHandler):
                 item: {"picks": one.picks, "is_done": one.is_done, "saw_context": one.saw_context}
                 for item, one in self.server.file.judgements.items()
             }
-        answer = {"items": items, "judgements": judgements, "annotator": self.server.annotator}
-        self._send(HTTPStatus.OK, answer | {"sample": self.server.sample.name})
+        sample = self.server.sample
+        answer: dict[str, object] = {
+            "sample": sample.name,
+            "question": sample.question,
+            "annotator": self.server.annotator,
+        }
+        self._send(HTTPStatus.OK, answer | {"items": items, "judgements": judgements})
 
     def _send_context(self, query: Mapping[str, list[str]]) -> None:
         item = self.server.items.get(query.get("item", [""])[0])

@@ -8,6 +8,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from sentire.annotation.sample import Key, Sample
     from sentire.core.records import Example
 
 app = typer.Typer(
@@ -21,27 +22,39 @@ app = typer.Typer(
 def make(
     data: Annotated[str, typer.Option("--data", "-d", help="Data set and split, or FILE.toml:SPLIT.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the sample and its annotations.")],
+    rewritten: Annotated[
+        str,
+        typer.Option(
+            "--rewritten",
+            "-r",
+            help="Data set and split of rewritings of the same ids: asks which version is more emotional.",
+        ),
+    ] = "",
     n: Annotated[int, typer.Option(help="Items.", min=1)] = 200,
-    neutral_share: Annotated[float, typer.Option(help="Of the items, neutral ones.", min=0, max=1)] = 0.1,
+    neutral_share: Annotated[
+        float | None, typer.Option(help="Of the items, neutral ones; 0.1 unless told.", min=0, max=1)
+    ] = None,
     model: Annotated[
         str,
         typer.Option("--model", "-m", help="Whose probabilities rank the options; the data's own degrees unless told."),
     ] = "",
     seed: Annotated[int, typer.Option(help="Of the draw.", min=0)] = 0,
 ) -> None:
-    """Draw a sample: each text with five plausible emotions, a distractor, and none of these."""
-    from sentire.annotation.sample import draw_sample, write_sample
+    """Draw a sample: texts with plausible emotions to pick from, or with --rewritten texts in two versions."""
+    from sentire.annotation.sample import write_sample
     from sentire.cli.console import say
-    from sentire.core.errors import DataError
-    from sentire.data.registry import parse_split_name
+    from sentire.core.errors import UsageError
 
-    dataset, split = parse_split_name(data)
-    space = dataset.card.label_space
-    if space is None:
-        raise DataError(expected="a data set with labels", got=dataset.card.name, where=data)
-    examples = dataset.read_split(split)
-    levels = _rank_by_model(model, examples) if model else None
-    sample, key = draw_sample(examples, space, name=data, n=n, neutral_share=neutral_share, levels=levels, seed=seed)
+    if not rewritten:
+        sample, key = _draw_texts(data, n, 0.1 if neutral_share is None else neutral_share, model, seed)
+    elif model or neutral_share is not None:
+        raise UsageError(
+            expected="--rewritten without --model and --neutral-share",
+            got=f"{rewritten} and {'--model' if model else '--neutral-share'}",
+            hint="these choose emotions to pick from, which nobody is asked about two versions",
+        )
+    else:
+        sample, key = _draw_rewritings(data, rewritten, n, seed)
     write_sample(output, sample, key)
     say(f"wrote {output}: {len(sample.items)} items (fingerprint {sample.fingerprint})")
     say(f"each annotator now runs: sentire annotate serve {output} --annotator ALIAS")
@@ -81,23 +94,62 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="Print as JSON.")] = False,
     seed: Annotated[int, typer.Option(help="Of the resamples.", min=0)] = 0,
 ) -> None:
-    """Score the annotators' agreement with one another and with the data, with intervals."""
+    """Score what annotators say of the data and how far they agree, with intervals."""
     import sys
     from dataclasses import asdict
 
     import orjson
 
     from sentire.annotation.annotations import read_all_annotations
+    from sentire.annotation.questions import MORE_EMOTIONAL
+    from sentire.annotation.rewriting_scores import RewritingScores, score_rewritings
     from sentire.annotation.sample import read_key, read_sample
-    from sentire.annotation.scoring import score_annotations
-    from sentire.cli.agreement_table import print_agreement
+    from sentire.annotation.scoring import Agreement, score_annotations
+    from sentire.cli.agreement_table import print_agreement, print_rewriting_scores
 
-    sample = read_sample(folder)
-    found = score_annotations(sample, read_key(folder), read_all_annotations(folder, sample), seed=seed)
+    sample, key = read_sample(folder), read_key(folder)
+    annotations = read_all_annotations(folder, sample)
+    found: Agreement | RewritingScores
+    if sample.question == MORE_EMOTIONAL:
+        found = score_rewritings(sample, key, annotations, seed=seed)
+    else:
+        found = score_annotations(sample, key, annotations, seed=seed)
     if as_json:
         sys.stdout.buffer.write(orjson.dumps(asdict(found), option=orjson.OPT_APPEND_NEWLINE))
+    elif isinstance(found, RewritingScores):
+        print_rewriting_scores(found)
     else:
         print_agreement(found)
+
+
+def _draw_texts(data: str, n: int, neutral_share: float, model: str, seed: int) -> "tuple[Sample, Key]":
+    from sentire.annotation.sample import draw_sample
+    from sentire.core.errors import DataError
+    from sentire.data.registry import parse_split_name
+
+    dataset, split = parse_split_name(data)
+    space = dataset.card.label_space
+    if space is None:
+        raise DataError(expected="a data set with labels", got=dataset.card.name, where=data)
+    examples = dataset.read_split(split)
+    levels = _rank_by_model(model, examples) if model else None
+    return draw_sample(examples, space, name=data, n=n, neutral_share=neutral_share, levels=levels, seed=seed)
+
+
+def _draw_rewritings(data: str, rewritten: str, n: int, seed: int) -> "tuple[Sample, Key]":
+    from sentire.annotation.pairs import draw_pairs, pair_versions
+    from sentire.cli.console import say
+    from sentire.data.registry import parse_split_name
+
+    (before, split), (after, other_split) = parse_split_name(data), parse_split_name(rewritten)
+    found = pair_versions(
+        before.iter_split(split), after.iter_split(other_split), original_name=data, rewritten_name=rewritten
+    )
+    say(
+        f"{len(found.pairs):,} pairs of {data} and {rewritten}, which holds the rewritings; left out without partner: "
+        f"{found.n_not_rewritten:,} not rewritten, {found.n_without_original:,} without original"
+    )
+    return draw_pairs(found.pairs, name=f"{data} and {rewritten}", n=n, seed=seed)
 
 
 def _rank_by_model(name: str, examples: "list[Example]") -> "list[Mapping[str, float]]":
