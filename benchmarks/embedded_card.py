@@ -78,7 +78,6 @@ def _render_summary(stored: Mapping[str, Any]) -> str:
         if context["is_used"]
         else "It ignores context."
     )
-    licence = f", {encoder['licence']}" if encoder["licence"] else ""
     answers = "28 emotions with calibrated probabilities"
     answers += ", and valence, arousal and dominance," if stored["test"]["affect"] else ""
     return f"""# {recipe["name"]}: the embedded model of Sentire
@@ -86,13 +85,20 @@ def _render_summary(stored: Mapping[str, Any]) -> str:
 {answers} for English text. {reads} A file of
 {stored["gate"]["candidate"]["n_bytes"] / 1e6:.1f} MB, run by ONNX Runtime without torch.
 
-- Encoder: {encoder["name"]}{licence}; weights sha256 `{encoder["weights_sha256"]}`.
+- Encoder: {_describe_encoder(encoder)}.
 - Training: {settings["n_epochs"]} epochs, batch {settings["batch_size"]}, {settings["optimiser"]} at
   {settings["learning_rate"]:g}, loss {recipe["loss"]["name"]}, seed {recipe["seed"]}.{distilled}
 - Chosen on dev: the best checkpoint, calibration, and a cut-off for each label, the latter two for the answers of this
   very file ({recipe["export"]["precision"]}).
 - `model.onnx` sha256 `{stored["onnx_sha256"]}`; `make model` makes it again from `configs/` and the seed.
 """
+
+
+def _describe_encoder(encoder: Mapping[str, Any]) -> str:
+    licence = f", {encoder['licence']}" if encoder.get("licence") else ""
+    said = f"{encoder['name']}{licence}; weights sha256 `{encoder['weights_sha256']}`"
+    first = encoder.get("first")
+    return f"{said};\n  its representation was trained first, from {_describe_encoder(first)}" if first else said
 
 
 def _render_sources(stored: Mapping[str, Any]) -> str:
@@ -156,6 +162,29 @@ whether the context is used, not how well texts of others are judged.
 | | macro-F1 | micro-F1 |
 |---|---|---|
 {context}
+
+{_render_contrast(test["contrast"])}"""
+
+
+def _render_contrast(contrast: Mapping[str, Any]) -> str:
+    titles = {
+        "with_context": "with context",
+        "without_context": "without",
+        "before": "the model before it, with context",
+    }
+    rows = "\n".join(
+        f"| {title} | {show(contrast[key]['accuracy'])} | {show(contrast[key]['pair_accuracy'])} |"
+        for key, title in titles.items()
+        if key in contrast
+    )
+    n = contrast["n_utterances"]
+    return f"""`context-contrast:test`, {n} utterances of ours in contexts that change their emotion:
+how often the likeliest label is right, and how often it is in both of two contexts. Whoever does not look at the
+context reaches {contrast["ceiling"]:.3f} and 0 at most.
+
+| | accuracy | pairs |
+|---|---|---|
+{rows}
 """
 
 

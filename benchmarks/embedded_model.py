@@ -6,7 +6,7 @@
 
 The gate looks at dev alone. A candidate is let in when all of this holds:
 
-- it learned from GoEmotions, EmoBank and data of this project only, and so did its teachers;
+- it learned from GoEmotions, EmoBank and data of this project only, and so did its encoder and its teachers;
 - its macro-F1 on goemotions:dev is higher than that of the model that is embedded now, and its micro-F1 not lower by
   more than .002; both models' logits are calibrated and cut off by the same cross-fitting (`classifiers.dev_fit`), so
   that each text is judged with what was chosen on others;
@@ -17,8 +17,8 @@ The gate looks at dev alone. A candidate is let in when all of this holds:
 - 500 texts of goemotions:dev get the same answer alone as in one batch, to 1e-6.
 
 Where the candidate's weights and settings are those of the embedded model already, nothing is compared, and figures and
-card are made anew. `adopt` measures on goemotions:test, emobank:test and situations:test only after the gate, so
-that test never decides. The figures go to `benchmarks/results/embedded_model.json`, the model to
+card are made anew. `adopt` measures on goemotions:test, emobank:test, situations:test and the context contrast set only
+after the gate, so that test never decides. The figures go to `benchmarks/results/embedded_model.json`, the model to
 `src/sentire/assets/default`.
 """
 
@@ -60,6 +60,7 @@ AFFECT_PAGE = ROOT / "docs" / "affect.md"
 
 DEV, AFFECT_DEV = "goemotions:dev", "emobank:dev"
 TEST, AFFECT_TEST, CONTEXT_TEST = "goemotions:test", "emobank:test", "situations:test"
+CONTRAST_TEST = "context-contrast:test"
 SEED = 42
 DIMENSIONS = ("v", "a", "d")
 
@@ -181,11 +182,12 @@ def list_splits(recipe: Mapping[str, Any]) -> list[str]:
 
 
 def list_sources(training: Mapping[str, Any]) -> tuple[list[str], list[str]]:
-    """Return the splits that a model, its teachers and the run it starts from learned from, and what is not known."""
+    """Return the splits that a model, its encoder, its teachers and its start learned from, and what is not known."""
     recipe = training.get("recipe")
     if not isinstance(recipe, Mapping):
         return [], ["a model without its recipe"]
-    splits, unknown = list_splits(recipe), []
+    splits, unknown = list_encoder_sources(recipe.get("encoder", {}).get("name", ""))
+    splits += list_splits(recipe)
     start = recipe.get("encoder", {}).get("start", "")
     for name in (*([start] if start else []), *recipe.get("distillation", {}).get("teachers", ())):
         try:
@@ -195,6 +197,39 @@ def list_sources(training: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         splits += further
         unknown += missing
     return list(dict.fromkeys(splits)), list(dict.fromkeys(unknown))
+
+
+def list_encoder_sources(name: str) -> tuple[list[str], list[str]]:
+    """Return the splits that an encoder's representation was trained on by a recipe of ours, and what is not known."""
+    first = read_first_recipe(name)
+    if first is None:
+        return [], [f"the encoder {name}"] if name and Path(name).is_dir() else []
+    splits, unknown = list_encoder_sources(first["encoder"]["name"])
+    data = first["data"]
+    named = [data["train"], data["further_train"], *(one["data"] for one in data["affect_train"])]
+    raters = [one["ratings"] for one in data["affect_train"] if one["ratings"] not in ("people", "labels")]
+    return [*splits, *(one for one in named if one)], [*unknown, *(f"the rater {one}" for one in raters)]
+
+
+def read_first_recipe(name: str) -> dict[str, Any] | None:
+    """Return the recipe by which the representation of an encoder was trained; None for one that is not ours."""
+    path = Path(name) / "training.json"
+    if not name or not path.is_file():
+        return None
+    recipe: dict[str, Any] = orjson.loads(path.read_bytes())["recipe"]
+    return recipe if recipe.get("recipe") == "representation" else None
+
+
+def describe_encoder(encoder: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a config says of its encoder, and under ``first`` the pre-trained one that ours was trained from."""
+    recipe = read_first_recipe(encoder["name"])
+    if recipe is None:
+        return dict(encoder)
+    from sentire.encoders.sources import find_encoder
+
+    files = find_encoder(recipe["encoder"]["name"], revision=recipe["encoder"]["revision"])
+    first = {"name": files.name, "licence": files.licence, "weights_sha256": files.weights_sha256}
+    return {**encoder, "name": Path(encoder["name"]).name, "first": describe_encoder(first)}
 
 
 def check_sources(training: Mapping[str, Any]) -> Check:
@@ -276,6 +311,20 @@ def measure_on_test(model: Model) -> dict[str, Any]:
     return measured | {"identity_terms": audit_identity_terms(model).as_dict(n_largest=N_LARGEST_SHIFTS)}
 
 
+def measure_contrast(model: Model, before: Model | None) -> dict[str, Any]:
+    """Measure whether a model uses context, beside the one before it and itself without context."""
+    asked = {"with_context": (model, False), "without_context": (model, True)}
+    if before is not None:
+        asked["before"] = (before, False)
+    found: dict[str, Any] = {}
+    for name, (one, is_ignored) in asked.items():
+        result = evaluate_model(one, CONTRAST_TEST, ignore_context=is_ignored, keep_rows=False).contrast
+        assert result is not None
+        figures = {"accuracy": _plain(result.accuracy), "pair_accuracy": _plain(result.pair_accuracy)}
+        found |= {name: figures, "ceiling": result.ceiling, "n_utterances": result.n_utterances}
+    return found
+
+
 def _as_dict(result: EvaluationResult) -> dict[str, Any]:
     unseen = result.without_leaked
     return {
@@ -303,7 +352,7 @@ def adopt(folder: Path, current_name: str) -> bool:
     gate = run_gate(folder, current_name)
     if not gate["is_accepted"]:
         return False
-    model = load(folder)
+    model, (_, current) = load(folder), find_current(current_name)
     config, facts = read_config_file(folder)
     print("measuring on test", flush=True)
     stored: dict[str, Any] = {
@@ -312,10 +361,10 @@ def adopt(folder: Path, current_name: str) -> bool:
         "sentire_version": sentire.__version__,
         "recipe": config.training["recipe"],
         "learned_from": list_sources(config.training)[0],
-        "encoder": config.training["encoder"],
+        "encoder": describe_encoder(config.training["encoder"]),
         "onnx_sha256": read_model_manifest(folder)["files"][ONNX_NAME]["sha256"],
         "gate": gate,
-        "test": measure_on_test(model),
+        "test": measure_on_test(model) | {"contrast": measure_contrast(model, None if gate["is_same"] else current)},
     }
     mark = write_model_folder(
         EMBEDDED,

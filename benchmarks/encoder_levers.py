@@ -13,7 +13,6 @@ import argparse
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,8 +24,7 @@ from numpy.typing import NDArray
 from sentire.classifiers.dev_fit import DevFit, fit_on_dev
 from sentire.classifiers.labelled import read_labelled
 from sentire.classifiers.recipe import CalibrationSection, ThresholdSection
-from sentire.core.config import fingerprint, read_config
-from sentire.core.errors import SentireError
+from sentire.core.config import read_config
 from sentire.core.labels import GOEMOTIONS
 from sentire.core.protocols import Context
 from sentire.data.registry import load_dataset
@@ -37,6 +35,7 @@ from sentire.runtime.decisions import decide
 from sentire.runtime.load import EMBEDDED_MODELS, load
 from sentire.storage.atomic import write_json
 from tables import put_table
+from trained import find_or_train
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "benchmarks" / "results" / "encoder_levers"
@@ -206,13 +205,9 @@ def train(row: Trained, folder: Path) -> dict[str, Any]:
     """Train the model of a row, or find it where the very same recipe has been trained, and return its report."""
     # Here, so that the table can be written and embedded models be measured without torch.
     from sentire.training.recipe import EncoderRecipe
-    from sentire.training.train import REPORT_NAME, train_encoder
 
     recipe = read_config(EncoderRecipe, ROOT / "configs" / f"{row.config}.toml", row.overrides)
-    with suppress(SentireError):
-        if load(folder).config.training["recipe_fingerprint"] == fingerprint(recipe):
-            return dict(orjson.loads((folder / REPORT_NAME).read_bytes()))
-    return train_encoder(recipe, folder).report
+    return find_or_train(recipe, folder)
 
 
 def _figures(dev: Mapping[str, float], result: EvaluationResult) -> dict[str, Any]:

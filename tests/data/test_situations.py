@@ -85,7 +85,7 @@ def named_emotions(texts, labels):
 def test_every_label_is_used_and_no_row_has_too_many(examples):
     counts = Counter(label for one in examples for label in one.labels)
     assert set(STEMS) == set(GOEMOTIONS.labels)
-    assert min(counts[label] for label in GOEMOTIONS.labels) >= 15
+    assert min(counts[label] for label in GOEMOTIONS.labels) >= 150
     assert {len(one.labels) for one in examples} <= {1, 2, 3}
     assert len({one.id for one in examples}) == len(examples)
 
@@ -101,23 +101,23 @@ def test_splits_are_whole_and_tear_no_utterance_apart(examples):
     of_text = defaultdict(set)
     for split, rows in splits.items():
         for one in rows:
-            assert assign_split(one.group, {"train": 0.7, "dev": 0.15, "test": 0.15}, 0) == split
+            assert assign_split(one.group, {"train": 0.8, "dev": 0.1, "test": 0.1}, 0) == split
             of_text[normalise_text(one.text) or one.text].add(split)
     assert all(len(found) == 1 for found in of_text.values())
-    # The hash cuts 255 utterances, so the shares are near the fractions and not exactly those.
+    # The hash cuts 1,319 utterances, so the shares are near the fractions and not exactly those.
     for split, fraction in SITUATIONS_FRACTIONS.items():
-        assert len({one.group for one in splits[split]}) / 255 == pytest.approx(fraction, abs=0.05)
+        assert len({one.group for one in splits[split]}) / 1319 == pytest.approx(fraction, abs=0.02)
 
 
 def test_a_group_is_one_utterance_in_different_contexts(groups):
-    assert len({rows[0].text.casefold() for rows in groups.values()}) == len(groups) == 255
+    assert len({rows[0].text.casefold() for rows in groups.values()}) == len(groups) == 1319
     for rows in groups.values():
         assert len({one.text for one in rows}) == 1
         assert 1 <= len(rows[0].text.split()) <= 25
         assert len({one.context for one in rows}) == len(rows)
         assert sum(not one.context for one in rows) <= 1
-        assert 2 <= sum(bool(one.context) for one in rows) <= 4
-        assert all(1 <= len(one.context) <= 3 for one in rows if one.context)
+        assert sum(bool(one.context) for one in rows) >= 2
+        assert all(1 <= len(one.context) <= 4 for one in rows if one.context)
 
 
 def test_contexts_change_the_labels_unless_they_are_beside_the_point(groups):
@@ -129,7 +129,7 @@ def test_contexts_change_the_labels_unless_they_are_beside_the_point(groups):
         else:
             assert len(answers) >= 2, name
     kinds = Counter(name[0] for name in groups)
-    assert kinds == {"s": 196, "d": 59}
+    assert kinds == {"s": 196, "d": 59, "t": 1064}
     assert sum(not one.context for rows in groups.values() for one in rows) == 148
 
 

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pytest
 
 from sentire.core.labels import GOEMOTIONS
@@ -124,6 +125,49 @@ def test_data_of_others_is_refused(script, tmp_path):
     assert script.check_sources({}).found == "not known: a model without its recipe"
 
 
+def write_first(folder, **data):
+    """Write what a representation's training leaves of its recipe."""
+    data = {"train": "goemotions:train", "further_train": "", "affect_train": []} | data
+    recipe = {"recipe": "representation", "encoder": {"name": "minilm", "revision": ""}, "data": data}
+    folder.mkdir()
+    (folder / "training.json").write_bytes(orjson.dumps({"recipe": recipe}))
+    return str(folder)
+
+
+def test_what_the_encoder_learned_from_counts_too(script, tmp_path):
+    training = make_recipe()
+    rated = [{"data": "emobank:train", "ratings": "people"}]
+    training["recipe"]["encoder"] = {"name": write_first(tmp_path / "first", affect_train=rated), "start": ""}
+    assert script.list_sources(training) == (["goemotions:train", "emobank:train"], [])
+    training["recipe"]["encoder"]["name"] = write_first(tmp_path / "foreign", further_train="sst-2:train")
+    assert script.check_sources(training).found == "not allowed: sst-2:train"
+    rated = [{"data": "goemotions:train", "ratings": "model:default"}]
+    training["recipe"]["encoder"]["name"] = write_first(tmp_path / "rated", affect_train=rated)
+    assert script.check_sources(training).found == "not known: the rater model:default"
+    training["recipe"]["encoder"]["name"] = str(tmp_path)
+    assert script.check_sources(training).found == f"not known: the encoder {tmp_path}"
+    training["recipe"]["encoder"]["name"] = "minilm"
+    assert script.check_sources(training).is_met
+
+
+def test_the_encoder_before_ours_is_named(script, tmp_path):
+    pytest.importorskip("torch")
+    ours = {"name": write_first(tmp_path / "first"), "licence": "", "weights_sha256": "beef"}
+    described = script.describe_encoder(ours)
+    assert (described["name"], described["first"]["name"], described["first"]["licence"]) == (
+        "first",
+        "minilm",
+        "Apache-2.0",
+    )
+    stored = make_stored(script) | {"encoder": described}
+    card = script.render_card(stored)
+    assert (
+        "Encoder: first; weights sha256 `beef`;\n  its representation was trained first, from minilm, Apache-2.0"
+        in card
+    )
+    assert str(tmp_path) not in card
+
+
 def test_before_there_is_an_encoder_the_linear_model_is_the_one_to_beat(script, tmp_path, monkeypatch):
     monkeypatch.setattr(script, "EMBEDDED", tmp_path / "default")
     folder, model = script.find_current("default")
@@ -217,6 +261,13 @@ def make_stored(script):
             "affect": {"data": "emobank:test", "n": 1000, "metrics": {name: figure(0.7) for name in affect_names}},
             "with_context": make_measured("situations:test"),
             "without_context": make_measured("situations:test"),
+            "contrast": {
+                "with_context": {"accuracy": figure(0.31), "pair_accuracy": figure(0.12)},
+                "without_context": {"accuracy": figure(0.21), "pair_accuracy": figure(0.0)},
+                "before": {"accuracy": figure(0.11), "pair_accuracy": figure(0.01)},
+                "ceiling": 0.4251,
+                "n_utterances": 213,
+            },
             "identity_terms": {
                 "n_templates": 25,
                 "n_shifts": 1148,
@@ -257,6 +308,9 @@ def test_the_card_says_what_a_card_must_say(script):
         "| grief | 40 | 0.400 (0.390-0.420) |",
         "| valence | 0.700 (0.690-0.720) |",
         "| with context | 0.500 (0.490-0.520) | 0.510 (0.500-0.530) |",
+        "| with context | 0.310 (0.300-0.330) | 0.120 (0.110-0.140) |",
+        "| the model before it, with context | 0.110",
+        "does not look at the\ncontext reaches 0.425 and 0 at most",
         "cross-fitted: macro-F1 0.5321, micro-F1 0.6000; linear before it 0.4567 and 0.5500",
         "## Bias seen",
         "| age | 0.0012 | 5.0% | old |",
@@ -275,6 +329,7 @@ def test_the_card_without_affect_teachers_and_earlier_model(script):
     stored = make_stored(script)
     stored["test"]["affect"] = None
     stored["gate"]["current"] = None
+    del stored["test"]["contrast"]["before"]
     stored["recipe"]["distillation"]["teachers"] = []
     stored["learned_from"] = ["goemotions:train"]
     stored["test"]["labels"]["without_leaked"] = None
