@@ -39,13 +39,27 @@ def test_no_model_without_context_exceeds_the_ceiling(sizes, seed):
     for number, size in enumerate(sizes):
         labels = generator.permutation(8)
         given_to_all = generator.random(8)
+        is_coarse = generator.random() < 0.5  # labels that coincide where they are coarser
         for place in range(size):
             groups.append(f"g{number}")
-            targets.append(np.isin(np.arange(8), labels[2 * place : 2 * place + 2]))
+            own = labels[2 * place : 2 * place + 2]
+            targets.append(np.isin(np.arange(8), own // 2 if is_coarse else own))
             proba.append(given_to_all)
     found = measure_contrast(groups, np.array(targets), np.array(proba), n_resamples=10)
+    if found is None:  # every utterance's contexts share their labels
+        return
     assert found.accuracy.value <= found.ceiling + 1e-12
     assert found.pair_accuracy.value == 0.0
+
+
+def test_contexts_that_share_a_label_are_no_pair_and_raise_the_ceiling():
+    groups = ["a", "a", "a", "b", "b"]
+    targets = make_targets([0], [0, 1], [2], [1], [1])
+    found = measure_contrast(groups, targets, answer(0, 1, 2, 1, 1))
+    assert found.accuracy.value == 1.0
+    assert found.ceiling == pytest.approx(2 / 3)  # label 0 in two of three; b says nothing
+    assert (found.n_utterances, found.n_contexts, found.pair_accuracy.n) == (1, 3, 2)
+    assert measure_contrast(groups, targets, answer(0, 0, 0, 0, 0)).pair_accuracy.value == 0.0
 
 
 def test_without_pairs_there_is_no_score():

@@ -3,8 +3,12 @@
 In a contrast set the labels of one utterance's contexts have nothing in common. Whoever does not look at the context
 gives all of them one answer, which is right in one of them at most. With the likeliest label as the answer,
 
-    accuracy        share of contexts in which it is one of the labels: at most (utterances / contexts) without context
+    accuracy        share of contexts in which it is one of the labels
+    ceiling         what one answer an utterance reaches at most: of each, the label that most of its contexts have
     pair accuracy   share of pairs of contexts of one utterance in which both answers are right: 0 without context
+
+Where coarser labels are measured, such as Ekman's, some contexts of an utterance may come to share a label: the ceiling
+counts them, and such a pair is none. An utterance without a pair is left out.
 
 **Source** Gardner et al. 2020, Evaluating Models' Local Decision Boundaries via Contrast Sets, for the idea and for
 measuring whole sets; pairs instead of sets, so that utterances with three contexts ask no more than those with two.
@@ -27,9 +31,9 @@ class Contrast:
 
     Attributes:
         accuracy: Share of contexts whose likeliest label is right.
-        pair_accuracy: Share of pairs of contexts of one utterance in which both are right.
+        pair_accuracy: Share of pairs of contexts of one utterance, without a label in common, in which both are right.
         ceiling: The highest accuracy that a model can have that does not look at the context.
-        n_utterances: With at least two contexts.
+        n_utterances: With such a pair.
         n_contexts: Of these.
     """
 
@@ -66,24 +70,31 @@ def measure_contrast(
 
     Args:
         groups: Of each of N rows, its utterance.
-        targets: Its labels, shape (N, C); within a group no label may occur twice.
+        targets: Its labels, shape (N, C).
         proba: The model's probabilities, shape (N, C); of equal ones the first column is the answer.
         seed: Of the resamples.
         n_resamples: Of the bootstrap over utterances.
         confidence: Of the intervals.
 
     Returns:
-        None where no utterance has two contexts.
+        None where no utterance has a pair of contexts without a label in common.
     """
-    is_right = targets[np.arange(len(targets)), proba.argmax(axis=1)].astype(np.float64)
-    names, places, sizes = np.unique(np.asarray(groups, dtype=str), return_inverse=True, return_counts=True)
-    right = np.bincount(places, weights=is_right, minlength=len(names)).astype(np.float64)
-    counts = sizes >= 2
-    right, n_contexts = right[counts], sizes[counts].astype(np.float64)
-    if not len(right):
+    is_right = targets[np.arange(len(targets)), proba.argmax(axis=1)]
+    rows_of: dict[str, list[int]] = {}
+    for row, group in enumerate(groups):
+        rows_of.setdefault(group, []).append(row)
+    counts = []
+    for rows in rows_of.values():
+        said = targets[rows].astype(np.int64)
+        has_labels = said.any(axis=1)
+        is_pair = np.triu((said @ said.T == 0) & np.outer(has_labels, has_labels), k=1)
+        if is_pair.any():
+            is_both_right = is_pair & np.outer(is_right[rows], is_right[rows])
+            counts.append((len(rows), is_right[rows].sum(), said.sum(axis=0).max(), is_pair.sum(), is_both_right.sum()))
+    if not counts:
         return None
-    n_pairs = n_contexts * (n_contexts - 1) / 2
-    ratios = {"accuracy": (right, n_contexts), "pair_accuracy": (right * (right - 1) / 2, n_pairs)}
+    n_contexts, n_right, n_alike, n_pairs, n_both = np.array(counts, dtype=np.float64).T
+    ratios = {"accuracy": (n_right, n_contexts), "pair_accuracy": (n_both, n_pairs)}
     found = bootstrap(
         _RatioStatistic(ratios),
         generator=make_generator(seed, "bootstrap of a contrast set"),
@@ -93,7 +104,7 @@ def measure_contrast(
     return Contrast(
         accuracy=found["accuracy"].estimate(n=int(n_contexts.sum())),
         pair_accuracy=found["pair_accuracy"].estimate(n=int(n_pairs.sum())),
-        ceiling=float(len(right) / n_contexts.sum()),
-        n_utterances=len(right),
+        ceiling=float(n_alike.sum() / n_contexts.sum()),
+        n_utterances=len(counts),
         n_contexts=int(n_contexts.sum()),
     )
