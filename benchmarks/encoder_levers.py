@@ -105,6 +105,7 @@ ROWS: dict[str, Trained | Averaged] = {
         config="goemotions-minilm",
         overrides=('data.further_train=["rare-labels:train"]', "data.further_repeats=2"),
     ),
+    "retrofit-first": Trained(title="retrofitting first, then plain fine-tuning", config="goemotions-retrofit-first"),
     "average": Averaged(
         title="plain fine-tuning and `linear`, averaged",
         models=("runs/goemotions-minilm", "linear"),
