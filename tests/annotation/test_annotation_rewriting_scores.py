@@ -158,6 +158,8 @@ def test_what_cannot_be_scored_is_refused():
             score_rewritings(sample, key, nothing)
     with pytest.raises(ArtifactError, match=r"the key of the sample .*got that of f at own; put key\.json back"):
         score_rewritings(sample, replace(key, fingerprint="f"), annotate(a1="llll"))
+    with pytest.raises(ArtifactError, match="of every item of the sample, got nothing of 'i2' at own"):
+        score_rewritings(sample, replace(key, rewritten={"i0": 1, "i1": 0, "i3": 0}), annotate(a1="llll"))
     with pytest.raises(UsageError, match="a sample that asks 'emotions', got one that asks 'more-emotional'"):
         score_annotations(sample, key, annotate(a1="llll", a2="llll"))
     with pytest.raises(UsageError, match="a sample that asks 'more-emotional', got one that asks 'emotions'"):

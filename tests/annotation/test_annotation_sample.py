@@ -1,12 +1,16 @@
 """Samples: what is drawn, which options stand there, and that they cannot be mixed up."""
 
+from collections import Counter
+from dataclasses import replace
+
 import orjson
 import pytest
 
-from sentire.annotation.questions import NONE
+from sentire.annotation.questions import EMOTIONS, NONE
 from sentire.annotation.sample import (
     KEY_NAME,
     SAMPLE_NAME,
+    check_key,
     draw_sample,
     read_key,
     read_sample,
@@ -61,6 +65,18 @@ def test_the_place_of_an_option_says_nothing():
     sample, key = draw(n=80, neutral_share=0.0)
     places = [item.options.index(key.expressed[item.id][0]) for item in sample.items]
     assert set(places) == set(range(6))
+
+
+def test_the_options_of_data_without_degrees_do_not_tell_which_of_them_is_its_label():
+    """Options that came back in every item would: whatever is beside them is the data's label, or the distractor."""
+    examples = [Example(id=f"e{k}", text=f"text {k}", labels=(LABELS[k % 5],)) for k in range(280)]
+    sample, key = draw_sample(examples, GOEMOTIONS, name="own:test", n=280, neutral_share=0)
+    shown = Counter(
+        option for item in sample.items for option in item.options[:-1] if option not in key.expressed[item.id]
+    )
+    assert set(shown) == set(GOEMOTIONS.labels)
+    assert max(shown.values()) < 0.35 * 280  # 5 of 27 are 19 %
+    assert draw_sample(examples, GOEMOTIONS, name="own:test", n=280, neutral_share=0) == (sample, key)
 
 
 def test_the_same_seed_draws_the_same_and_another_one_another():
@@ -126,3 +142,17 @@ def test_what_cannot_be_sampled_is_refused():
         draw_sample(make_examples(), make_label_space("few", ["a", "b"]), name="own", n=1)
     with pytest.raises(UsageError, match="at least one item"):
         draw(n=0)
+    with pytest.raises(DataError, match=r"an id for each example, got 'e3' more than once at own; .*different ids"):
+        draw_sample([*make_examples(), make_examples()[3]], GOEMOTIONS, name="own", n=1)
+
+
+@pytest.mark.parametrize("part", ["expressed", "distractors"])
+def test_a_key_that_says_nothing_of_an_item_is_refused(part):
+    sample, key = draw()
+    check_key(sample, key, EMOTIONS)
+    last = sample.items[-1].id
+    content = {item: said for item, said in getattr(key, part).items() if item != last}
+    with pytest.raises(
+        ArtifactError, match=rf"of every item of the sample, got nothing of '{last}' at own:test; put key"
+    ):
+        check_key(sample, replace(key, **{part: content}), EMOTIONS)

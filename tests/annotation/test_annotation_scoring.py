@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from sentire.annotation.annotations import Judgement
+from sentire.annotation.kappas import measure_kappas
 from sentire.annotation.questions import EMOTIONS, NONE
 from sentire.annotation.sample import Item, Key, Sample
 from sentire.annotation.scoring import score_annotations
@@ -116,11 +117,45 @@ def test_two_who_judged_nothing_in_common_have_no_agreement():
         score_annotations(sample, key, {"a": {"i0": pick("joy")}, "b": {"i1": pick("joy")}})
 
 
-def test_intervals_are_over_items_and_not_over_decisions():
-    """Six decisions of an item are no six observations: twice the options must not make the interval narrower."""
-    sample, key = make_sample(n=40)
-    annotations = draw_annotations(sample, 2, seed=5)
+def test_where_only_one_label_was_ever_given_kappa_is_not_defined_and_no_error():
+    sample, key = make_sample(n=4)
+    annotations = {alias: {item.id: pick(NONE) for item in sample.items} for alias in ("a", "b")}
     found = score_annotations(sample, key, annotations)
-    table = make_table(sample, annotations)
-    per_item = [cohen_kappa(*table[:, 6 * k : 6 * k + 6]) for k in range(40)]
-    assert found.cohen["a0, a1"].high - found.cohen["a0, a1"].low > np.nanstd(per_item) / np.sqrt(240)
+    for one in (found.cohen["a, b"], found.fleiss, found.alpha):
+        assert np.isnan([one.value, one.low, one.high]).all()
+        assert one.n_undefined == 1000
+    assert found.none_rate == 1.0
+    # Both say no to everything: right wherever the data says no.
+    assert found.unanimous_accuracy.value == pytest.approx(1 - (2 + 1 + 1 + 2) / 24)
+
+
+def make_clustered(n_items, generator):
+    """Return six decisions an item by two annotators, who agree on all six of them or on none: kappa is 0 in truth."""
+    first = generator.integers(0, 2, (n_items, 6))
+    agrees = generator.random((n_items, 1)) < 0.5
+    second = np.where(agrees, first, 1 - first)
+    return np.stack([first.ravel(), second.ravel()]), np.repeat(np.arange(n_items), 6)
+
+
+def test_intervals_are_over_items_and_not_over_decisions():
+    """Six decisions that hang together are one observation: taken for six, the interval would be too narrow by √6."""
+    generator = np.random.default_rng(5)
+    table, item_of = make_clustered(60, generator)
+    found = measure_kappas(table, item_of, ["a", "b"], generator=generator, n_resamples=1000)
+    apart = measure_kappas(table, np.arange(360), ["a", "b"], generator=generator, n_resamples=1000)
+    for one, other in ((found.cohen["a, b"], apart.cohen["a, b"]), (found.fleiss, apart.fleiss)):
+        assert one.value == pytest.approx(other.value)
+        assert (one.n, other.n) == (60, 360)
+        assert (one.high - one.low) / (other.high - other.low) == pytest.approx(np.sqrt(6), rel=0.15)
+
+
+def test_intervals_of_decisions_that_hang_together_cover_the_truth():
+    n_trials = 200
+    n_covered = dict.fromkeys(("cohen", "fleiss", "alpha"), 0)
+    for trial in range(n_trials):
+        table, item_of = make_clustered(60, np.random.default_rng(trial))
+        kappas = measure_kappas(table, item_of, ["a", "b"], generator=np.random.default_rng(trial), n_resamples=200)
+        for name, one in (("cohen", kappas.cohen["a, b"]), ("fleiss", kappas.fleiss), ("alpha", kappas.alpha)):
+            n_covered[name] += bool(one.low <= 0 <= one.high)
+    for n in n_covered.values():
+        assert 0.90 <= n / n_trials <= 0.99

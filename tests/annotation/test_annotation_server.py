@@ -1,12 +1,13 @@
 """The page: what it serves, to whom, and that a click that was answered is on the disk."""
 
 import http.client
-import os
-import signal
+import resource
+import shutil
 import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 import orjson
 import pytest
@@ -21,6 +22,7 @@ from sentire.annotation.annotations import (
 from sentire.annotation.pairs import Pair, draw_pairs
 from sentire.annotation.questions import ALIKE, FIRST, NONE, SECOND
 from sentire.annotation.sample import KEY_NAME, draw_sample, read_key, read_sample, write_sample
+from sentire.annotation.scoring import score_annotations
 from sentire.annotation.server import AnnotationServer
 from sentire.core.errors import ArtifactError, DataError, HeldError, OutputError, UsageError
 from sentire.core.labels import GOEMOTIONS
@@ -176,7 +178,10 @@ def test_two_annotators_have_a_file_each_and_nobody_takes_anothers_alias(folder)
     with serve(folder, "a1") as one, serve(folder, "a2") as other:
         save(one, item.id, [item.options[0]])
         save(other, item.id, [NONE])
-        with pytest.raises(HeldError, match="annotator under the alias a1"), serve(folder, "a1"):
+        with (
+            pytest.raises(HeldError, match=r"annotator under the alias a1 at .*/a1; take another --annotator"),
+            serve(folder, "a1"),
+        ):
             pass
     found = read_all_annotations(folder, read_sample(folder))
     assert {alias: one[item.id].picks for alias, one in found.items()} == {"a1": (item.options[0],), "a2": (NONE,)}
@@ -319,23 +324,191 @@ def test_annotations_of_the_other_question_are_refused(pairs, tmp_path_factory):
         read_annotations(stray, read_sample(other))
 
 
+@contextmanager
+def serve_in_a_process(folder, annotator, port=0):
+    """Serve as the command does, and kill it at the end: nothing has time to tidy up."""
+    command = [sys.executable, "-m", "sentire", "annotate", "serve", str(folder), "--annotator", annotator]
+    with subprocess.Popen([*command, "--port", str(port)], stderr=subprocess.PIPE, text=True) as process:
+        line = process.stderr.readline()
+        process.port = int(line.split("http://127.0.0.1:")[1].split("/")[0])
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def test_a_server_that_is_killed_has_kept_every_click_that_it_answered(folder):
-    command = [sys.executable, "-m", "sentire", "annotate", "serve", str(folder), "--annotator", "a1"]
     sample = read_sample(folder)
     n_answered = 0
-    for sitting in range(2):
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-            line = process.stderr.readline()
-            port = int(line.split("http://127.0.0.1:")[1].split("/")[0])
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-            connection.request("GET", "/")
-            token = connection.getresponse().read().decode().split('name="token" content="')[1].split('"')[0]
-            for item in sample.items[10 * sitting : 10 * sitting + 10]:
-                body = {"item": item.id, "picks": [item.options[0]], "is_done": True, "saw_context": False}
-                connection.request("POST", "/save", body=orjson.dumps(body), headers={"x-token": token})
-                n_answered += connection.getresponse().read() == b'{"saved":true}'
-            connection.close()
-            os.kill(process.pid, signal.SIGKILL)
-    found = read_all_annotations(folder, sample)["a1"]
-    assert n_answered == len(found) == 20
-    assert all(one.is_done for one in found.values())
+    for annotator, place in (("a1", 0), ("a2", 1)):
+        for sitting in range(2):
+            with serve_in_a_process(folder, annotator) as process:
+                if sitting:
+                    line = process.stderr.readline()
+                    assert "10 of 20 items are done already; if not by you, take another --annotator" in line
+                connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=5)
+                connection.request("GET", "/")
+                token = connection.getresponse().read().decode().split('name="token" content="')[1].split('"')[0]
+                for item in sample.items[10 * sitting : 10 * sitting + 10]:
+                    body = {"item": item.id, "picks": [item.options[place]], "is_done": True, "saw_context": False}
+                    connection.request("POST", "/save", body=orjson.dumps(body), headers={"x-token": token})
+                    n_answered += connection.getresponse().read() == b'{"saved":true}'
+                connection.close()
+    found = read_all_annotations(folder, sample)
+    assert n_answered == 40
+    for annotator, place in (("a1", 0), ("a2", 1)):
+        assert {item: one.picks for item, one in found[annotator].items()} == {
+            item.id: (item.options[place],) for item in sample.items
+        }
+        assert all(one.is_done for one in found[annotator].values())
+    assert score_annotations(sample, read_key(folder), found).annotators == {"a1": 20, "a2": 20}
+
+
+@contextmanager
+def open_page(port):
+    """Open the page, as far as that goes without a browser; what is called with a key returns what the page shows."""
+    command = ["node", str(Path(__file__).with_name("page_in_node.mjs")), f"http://127.0.0.1:{port}/"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        shown = orjson.loads(process.stdout.readline())
+
+        def press(*keys):
+            nonlocal shown
+            for key in keys:
+                process.stdin.write(f"{key}\n")
+                process.stdin.flush()
+                shown = orjson.loads(process.stdout.readline())
+            return shown
+
+        try:
+            yield press
+        finally:
+            process.kill()
+
+
+needs_node = pytest.mark.skipif(shutil.which("node") is None, reason="node is not installed")
+
+
+@needs_node
+def test_two_people_judge_with_the_keyboard_alone_and_nothing_is_lost_whatever_breaks(folder):
+    sample = read_sample(folder)
+    pressed = {}
+    for annotator in ("a1", "a2"):
+        keys = [str(1 + (place + len(pressed)) % 7) for place in range(20)]
+        pressed[annotator] = {
+            item.id: (item.options[int(key) - 1],) for item, key in zip(sample.items, keys, strict=True)
+        }
+        with serve_in_a_process(folder, annotator) as server, open_page(server.port) as press:
+            assert press()["where"] == "1 of 20, 0 done"
+            assert press("c")["context"] == sample.items[0].context[0]
+            for key in keys[:9]:
+                assert press(key, "Enter")["trouble"] == ""
+            port = server.port
+            server.kill()
+            server.wait()
+            shown = press(keys[9], "Enter", keys[10])  # nobody is there, and two items are judged
+            assert shown["trouble"].startswith("not saved yet: ")
+            assert (shown["where"], shown["picks"]) == (
+                "11 of 20, 10 done",
+                [sample.items[10].options[int(keys[10]) - 1]],
+            )
+            with serve_in_a_process(folder, annotator, port):
+                assert press("again")["trouble"] == ""
+                assert press("Enter")["trouble"] == ""
+        with serve_in_a_process(folder, annotator) as server, open_page(server.port) as press:  # the laptop was closed
+            assert press()["where"] == "12 of 20, 11 done"
+            for key in keys[11:]:
+                shown = press(key, "Enter")
+            assert (shown["said"], shown["where"]) == ("all done: thank you", "20 of 20, 20 done")
+    found = read_all_annotations(folder, sample)
+    assert {alias: {item: one.picks for item, one in said.items()} for alias, said in found.items()} == pressed
+    assert all(one.is_done for said in found.values() for one in said.values())
+    assert {item for item, one in found["a1"].items() if one.saw_context} == {sample.items[0].id}
+
+
+@needs_node
+def test_a_page_that_is_left_open_gives_nothing_to_another_annotator(folder):
+    sample = read_sample(folder)
+    with serve_in_a_process(folder, "a1") as server, open_page(server.port) as press:
+        press("1", "Enter")
+        server.kill()
+        server.wait()
+        press("2")
+        with serve_in_a_process(folder, "a2", server.port):
+            shown = press("again")
+            assert "another annotator or sample is served there now; serve this sample to a1 again" in shown["trouble"]
+        with serve_in_a_process(folder, "a1", server.port):
+            assert press("again")["trouble"] == ""
+    first, second = sample.items[:2]
+    found = read_all_annotations(folder, sample)
+    assert found["a2"] == {}
+    assert {item: one.picks for item, one in found["a1"].items()} == {
+        first.id: (first.options[0],),
+        second.id: (second.options[1],),
+    }
+
+
+@needs_node
+def test_the_page_takes_at_most_five_picks_and_none_of_these_alone(folder):
+    item = read_sample(folder).items[0]
+    with serve(folder) as server, open_page(server.server_port) as press:
+        assert press("Enter")["said"].startswith("pick up to five")
+        assert press("1", "2", "3", "4", "5", "6") | {"picks": ()} == press() | {"said": "at most 5", "picks": ()}
+        assert press()["picks"] == list(item.options[:5])
+        assert press("7")["picks"] == [NONE]
+        assert press("2", "2", "3", "8", "x")["picks"] == [item.options[2]]
+        assert press("Enter", "ArrowLeft")["picks"] == [item.options[2]]
+        assert server.file.judgements[item.id].picks == (item.options[2],)
+
+
+def test_what_is_turned_away_is_not_taken_for_the_next_question(folder):
+    with serve(folder) as server:
+        connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=5)
+        body = orjson.dumps({"item": "e1", "picks": [NONE], "is_done": True, "saw_context": False})
+        for path, token in (("/save", "stale"), ("/nowhere", server.token)):
+            connection.request("POST", path, body=body, headers={"x-token": token})
+            assert connection.getresponse().read().startswith(b'{"error":')
+            connection.request("GET", "/items", headers={"x-token": server.token})
+            assert orjson.loads(connection.getresponse().read())["judgements"] == {}
+        connection.close()
+
+
+def test_a_full_disk_is_told_and_the_next_click_tears_no_line(folder):
+    sample = read_sample(folder)
+    path = folder / FOLDER_NAME / "a1" / "judgements.jsonl"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with serve(folder) as server:
+        save(server, sample.items[0].id, [NONE])
+        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20, limits[1]))
+        try:
+            status, content, _ = save(server, sample.items[1].id, [NONE])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert (status, "make room and click again" in orjson.loads(content)["error"]) == (507, True)
+        assert list(server.file.judgements) == [sample.items[0].id]
+        assert save(server, sample.items[1].id, [sample.items[1].options[0]])[0] == 200
+        assert save(server, sample.items[2].id, [NONE])[0] == 200
+    found = read_annotations(path, sample)
+    assert {item: one.picks for item, one in found.items()} == {
+        sample.items[0].id: (NONE,),
+        sample.items[1].id: (sample.items[1].options[0],),
+        sample.items[2].id: (NONE,),
+    }
+
+
+def test_a_sitting_that_ends_on_a_full_disk_says_so_and_keeps_what_was_answered(folder):
+    sample = read_sample(folder)
+    path = folder / FOLDER_NAME / "a1" / "judgements.jsonl"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    judgement = Judgement(picks=(NONE,), is_done=True, saw_context=False)
+    try:
+        with pytest.raises(OutputError, match="make room"), open_annotations(folder, sample, "a1") as file:  # noqa: PT012
+            file.save(sample.items[0].id, judgement)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20, limits[1]))
+            with pytest.raises(OutputError, match="make room"):
+                file.save(sample.items[1].id, judgement)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with open_annotations(folder, sample, "a1") as file:
+        assert file.judgements == {sample.items[0].id: judgement}
+        file.save(sample.items[1].id, judgement)
+    assert len(read_annotations(path, sample)) == 2

@@ -1,5 +1,6 @@
 """The experiment: the same test for both, one difference a seed, and no model trained twice."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -8,6 +9,7 @@ import pytest
 pytest.importorskip("rensa")
 pytest.importorskip("sklearn")
 
+from sentire.augmentation import experiment
 from sentire.augmentation.config import AugmentationConfig
 from sentire.augmentation.experiment import run_experiment
 from sentire.core.config import parse_config
@@ -17,11 +19,11 @@ WORDS = {"calm": ["tea", "lake", "bench", "evening"], "tense": ["siren", "exam",
 
 
 def write(folder: Path, name: str, n_rare: int, n_other: int, start: int = 0) -> None:
+    """Write rows; a tense one says something calm as well, so that its tense word must be known: few of them are."""
     rows = []
     for label, n in (("tense", n_rare), ("calm", n_other)):
         for k in range(start, start + n):
-            words = WORDS[label]
-            text = f"{words[k % 4]} and {words[(k // 4) % 4]}, number {k}"
+            text = f"{WORDS['calm'][k % 4]} and {WORDS[label][(k // 4) % 4]}, number {k}"
             rows.append({"id": f"{name}{label}{k}", "text": text, "labels": [label]})
     (folder / f"{name}.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
     (folder / f"{name}.toml").write_text(
@@ -74,6 +76,7 @@ def test_rows_that_say_more_of_a_rare_label_raise_its_f1(folder):
     assert len(rare.before) == len(rare.after) == 2
     assert rare.difference == pytest.approx(sum(rare.after) / 2 - sum(rare.before) / 2)
     assert rare.low <= rare.difference <= rare.high
+    assert max(rare.before) < min(rare.after)
 
 
 def test_a_second_run_trains_nothing_and_one_more_seed_trains_itself_alone(folder):
@@ -96,6 +99,42 @@ def test_another_recipe_is_another_experiment(folder):
     path.write_text(path.read_text().replace("C = 2.0", "C = 0.5"))
     _, asked = run(folder)
     assert asked == [1, 2]
+
+
+def test_both_are_measured_on_the_same_test_and_only_one_learns_from_what_was_made(folder, monkeypatch):
+    learned, measured = [], []
+    train, evaluate = experiment.train_tfidf, experiment.evaluate_model
+
+    def spy_train(recipe, output, *, further_train, **options):
+        learned.append((recipe.seed, further_train))
+        return train(recipe, output, further_train=further_train, **options)
+
+    def spy_evaluate(model, data, **options):
+        measured.append(data)
+        return evaluate(model, data, **options)
+
+    monkeypatch.setattr(experiment, "train_tfidf", spy_train)
+    monkeypatch.setattr(experiment, "evaluate_model", spy_evaluate)
+    run(folder)
+    made = f"{folder}/made.toml:all"
+    assert learned == [(1, ()), (1, (made,)), (2, ()), (2, (made,))]
+    assert measured == [f"{folder}/test.toml:all"] * 4
+
+
+@pytest.mark.parametrize("name", ["dev", "test"])
+def test_what_is_chosen_or_measured_on_must_be_kept_apart_from_what_is_made(folder, name):
+    settings = make_settings(folder)
+    apart = tuple(one for one in settings.data.apart if name not in one.rsplit("/", 1)[1])
+    settings = replace(settings, data=replace(settings.data, apart=apart))
+    with pytest.raises(ConfigError, match=rf"{name}\.toml:all, on which .*at data\.apart; add it"):
+        run_experiment(settings, folder, folder / "models", ["tense"], str)
+    assert not (folder / "models").exists()
+
+
+@pytest.mark.parametrize(("seeds", "words"), [((1, 2, 1), "different seeds, got 1, 2, 1"), ((), "at least 1 item")])
+def test_seeds_that_are_none_or_the_same_are_refused(folder, seeds, words):
+    with pytest.raises(ConfigError, match=words):
+        run(folder, seeds=seeds)
 
 
 def test_without_an_experiment_there_is_none(folder):

@@ -15,17 +15,22 @@ import pytest
 pytest.importorskip("rensa")
 pytest.importorskip("httpx2")
 
+from sentire.augmentation.asked_sources import _choose
+from sentire.augmentation.candidates import Candidate, Seed
 from sentire.augmentation.config import AugmentationConfig, check_augmentation
 from sentire.augmentation.export import export_augmentation
 from sentire.augmentation.rounds import augment
 from sentire.augmentation.rules import Rules
 from sentire.augmentation.run import run_augmentation
 from sentire.augmentation.templates import TemplateSource
-from sentire.classifiers.labelled import read_labelled
+from sentire.classifiers.labelled import join_labelled, read_labelled
 from sentire.core.config import parse_config
-from sentire.core.errors import BudgetError, ConfigError, DataError, LabelError
+from sentire.core.errors import BudgetError, ConfigError, DataError, LabelError, UsageError
+from sentire.core.labels import GOEMOTIONS
+from sentire.core.seeding import make_generator
 from sentire.data.registry import load_dataset
 from sentire.llm.caller import StoppedError
+from sentire.runtime.load import load
 from sentire.storage.ledger import open_ledger
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,6 +94,52 @@ def server():
         process.kill()
 
 
+def say(text):
+    """What a model replies that says a text."""
+    return orjson.dumps({"text": text}).decode()
+
+
+def name_rephrasings(*, rounds=6, seeds=4, turns=3):
+    """Names of the calls in which examples of grief are rephrased."""
+    return [
+        f"rephrase/grief/rephrase/{round_number}/train-g{seed}/{turn}"
+        for round_number in range(1, rounds + 1)
+        for seed in range(seeds)
+        for turn in range(1, turns + 1)
+    ]
+
+
+class Listed:
+    """A source that makes what is listed for each round, with labels of its own."""
+
+    name = "listed"
+
+    def __init__(self, n_by_round, labels=("grief",)):
+        self.n_by_round, self.labels = n_by_round, labels
+
+    async def make(self, label, seeds, n, round_number, failed):  # noqa: ARG002
+        n_made = self.n_by_round[round_number - 1] if round_number <= len(self.n_by_round) else 0
+        names = [f"{label}/{round_number}/{k}" for k in range(min(n_made, n))]
+        return [
+            Candidate(
+                id=name,
+                text=" ".join(make_generator(0, name).permutation(SUBJECTS)) + ".",
+                labels=self.labels,
+                label=label,
+                source=self.name,
+            )
+            for name in names
+        ]
+
+
+def follow(folder, source, **sections):
+    """Return how labels fare with a source, where every text is good."""
+    settings = make_settings(write_data(folder), **sections)
+    train = read_labelled(settings.data.train)
+    rules = Rules(settings.quality, {}, is_english=False)
+    return asyncio.run(augment(train, settings, [source], rules))
+
+
 def write_replies(folder, rows):
     (folder / "replies.jsonl").write_bytes(b"".join(orjson.dumps({"name": n, "reply": r}) + b"\n" for n, r in rows))
     return {"kind": "replay", "path": "replies.jsonl"}
@@ -113,14 +164,50 @@ def test_the_same_seed_makes_the_same_and_another_one_another(tmp_path):
 
 def test_a_quota_that_cannot_be_reached_ends_by_its_stop_rule_and_says_so(tmp_path):
     settings = make_settings(write_data(tmp_path), labels={"names": ["grief"], "until": 5_000_000}, rounds={"most": 4})
-    assert run(settings, tmp_path)[0].courses["grief"].end == "after 4 rounds"
+    course = run(settings, tmp_path)[0].courses["grief"]
+    assert (course.rounds, course.end) == (4, "after 4 rounds")
+    assert course.before + course.made < 5_000_000
 
 
-def test_a_label_without_template_or_source_text_is_given_up_and_counted(tmp_path):
-    settings = make_settings(write_data(tmp_path), labels={"names": ["gratitude"], "until": 10})
-    course = run(settings, tmp_path)[0].courses["gratitude"]
+def test_patience_counts_rounds_without_a_row_one_after_another(tmp_path):
+    """Two of them, then a row, then three: the third ends it, and what would come after it is not asked for."""
+    course = follow(tmp_path, Listed([1, 0, 0, 1, 0, 0, 0, 1])).courses["grief"]
+    assert (course.made, course.rounds, course.end) == (2, 7, "no source made a text in 3 rounds")
+    assert course.no_source == 5
+
+
+def test_a_quota_is_not_exceeded(tmp_path):
+    found = follow(tmp_path, Listed([9] * 5), labels={"names": ["grief"], "until": 7}).courses["grief"]
+    assert (found.made, found.rounds, found.end) == (3, 2, "reached")  # 4, 6, 7
+    enough = follow(tmp_path, Listed([9] * 5), labels={"names": ["grief"], "until": 4}).courses["grief"]
+    assert (enough.made, enough.rounds, enough.end) == (0, 0, "enough already")
+
+
+def test_rows_made_for_one_label_count_for_the_others_that_they_carry(tmp_path):
+    """Pride has none and grief has four: the first two that are made for pride give grief its six."""
+    labels = {"names": ["grief", "pride"], "until": 6}
+    courses = follow(tmp_path, Listed([12] * 9, labels=("grief", "pride")), labels=labels).courses
+    assert (courses["grief"].rounds, courses["grief"].made, courses["grief"].end) == (0, 0, "reached")
+    assert (courses["pride"].rounds, courses["pride"].made, courses["pride"].end) == (4, 6, "reached")  # 2, 3, 5, 6
+    assert (courses["grief"].made_for_others, courses["pride"].made_for_others) == (6, 0)
+
+
+@pytest.mark.parametrize("sources", [["templates"], ["rephrase"], ["back-translation"], ["rephrase", "templates"]])
+def test_a_label_without_template_or_source_text_is_given_up_asks_nobody_and_is_told(tmp_path, sources):
+    settings = make_settings(
+        write_data(tmp_path),
+        labels={"names": ["gratitude"], "until": 10},
+        sources=sources,
+        provider=write_replies(tmp_path, [("x", "x")]),
+    )
+    augmented, train, counts, spent = run(settings, tmp_path)
+    course = augmented.courses["gratitude"]
     assert (course.before, course.made, course.rounds, course.no_source) == (0, 0, 3, 3)
-    assert course.end == "no new row in 3 rounds"
+    assert (course.end, course.failed, counts, spent.calls) == ("no source made a text in 3 rounds", {}, [], 0)
+    assert export_augmentation(settings, augmented, train, tmp_path / "data")["n_made"] == 0
+    card = (tmp_path / "data" / "README.md").read_text()
+    assert "| gratitude | 0 | 0 | 3 | no source made a text in 3 rounds | none | none |" in card
+    assert (tmp_path / "data" / "train.jsonl").read_bytes() == b""
 
 
 def test_rare_labels_are_found_by_their_share(tmp_path):
@@ -172,7 +259,7 @@ def test_a_provider_that_repeats_itself_gives_one_row_and_ends(tmp_path):
 
     with sqlite3.connect(tmp_path / "out" / "ledger.sqlite") as ledger:
         names = [name for (name,) in ledger.execute("SELECT subject FROM calls")]
-    same = orjson.dumps({"text": "All that is left of the house is one blue door."}).decode()
+    same = say("All that is left of the house is one blue door.")
     settings = make_settings(data, sources=["rephrase"], provider=write_replies(tmp_path, [(n, same) for n in names]))
     course = run(settings, tmp_path, "second")[0].courses["grief"]
     assert course.made == 1
@@ -180,19 +267,111 @@ def test_a_provider_that_repeats_itself_gives_one_row_and_ends(tmp_path):
     assert course.end.startswith("no new row")
 
 
-def test_back_translation_goes_there_and_back_through_each_pivot_once(tmp_path, server):
+@pytest.mark.parametrize(
+    ("reply", "failed"),
+    [
+        (say("I'm sorry, but I cannot create such content."), "talk about the task"),
+        ("I'm sorry, I would rather not.", "talk about the task"),
+        ('{"answer": "no"}', "no text"),
+        ("", "empty text in the reply"),
+    ],
+)
+def test_a_provider_that_refuses_gives_no_row_ends_and_is_told(tmp_path, reply, failed):
+    replies = write_replies(tmp_path, [(name, reply) for name in name_rephrasings()])
+    settings = make_settings(write_data(tmp_path), sources=["rephrase"], provider=replies)
+    augmented, train, counts, _ = run(settings, tmp_path)
+    course = augmented.courses["grief"]
+    n_calls = sum(one.n_calls for one in counts)
+    assert n_calls == 9  # three of four examples, three rounds
+    assert (augmented.rows, course.rounds, course.end) == ((), 3, "no source made a text in 3 rounds")
+    assert course.failed == {failed: n_calls}
+    export_augmentation(settings, augmented, train, tmp_path / "data")
+    assert f"| none | {failed} {n_calls} |" in (tmp_path / "data" / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("I can’t rephrase this for you, whoever asks.", "a refusal, or talk about the task"),
+        ("Seit das Haus brannte, weine ich und finde keine Ruhe mehr.", "in another language"),
+        ("С тех пор как дом сгорел, я плачу каждую ночь.", "in another language"),
+        ("My grandmother hid the sweets behind the blue flour tin!", "duplicate of a text in {}:dev"),
+        ("My grandmother hides the sweets behind the blue flour tin.", "near-duplicate of a text in {}:dev"),
+        ("Since the harbour burned I cry at 0 o’clock", "no whole sentence"),
+        ("Since the harbour burned I cry at 0 o'clock!", "duplicate of a text in train"),
+        ("Since the harbour burned I cried at 0 o'clock!", "near-duplicate of a text in train"),
+    ],
+)
+def test_what_a_provider_says_wrongly_is_caught_by_its_rule_and_the_label_given_up(tmp_path, text, rule):
+    data = write_data(tmp_path)
+    with (tmp_path / "dev.jsonl").open("ab") as dev:
+        row = make_row("dev-sweets", "My grandmother hid the sweets behind the blue flour tin.", "joy")
+        dev.write(orjson.dumps(row) + b"\n")
+    replies = write_replies(tmp_path, [(name, say(text)) for name in name_rephrasings()])
+    augmented, _, _, _ = run(make_settings(data, sources=["rephrase"], provider=replies), tmp_path)
+    course = augmented.courses["grief"]
+    refused = {name: n for name, n in course.refused.items() if n}
+    assert augmented.rows == ()
+    assert (course.end, course.failed) == ("no new row in 3 rounds", {})
+    # Of one reply said three times in a round, two repeat the first.
+    assert refused.pop("duplicate of a text made before", 0) == (6 if rule.startswith("near") else 0)
+    assert refused == {rule.format(data): 3 if rule.startswith("near") else 9}
+
+
+def test_back_translation_goes_there_and_back_through_each_pivot_once(tmp_path):
+    pivots = ["German", "Czech"]
+    replies = {}
+    for name in [f"translate/grief/back-translation/{pivot}/train-g{k}" for pivot in pivots for k in range(4)]:
+        replies[f"{name}/there"] = say(f"{name} in words that nobody here understands")
+        replies[f"{name}/back"] = say(" ".join(make_generator(0, name).permutation(SUBJECTS)) + ".")
     settings = make_settings(
         write_data(tmp_path),
         sources=["back-translation"],
-        provider=server,
-        pivots=["German", "Czech"],
-        quality={"near_duplicate": 0.95},
+        provider=write_replies(tmp_path, replies.items()),
+        pivots=pivots,
+    )
+    augmented, train, counts, spent = run(settings, tmp_path)
+    course = augmented.courses["grief"]
+    assert augmented.rows
+    assert len({row.id for row in augmented.rows}) == len(augmented.rows)
+    for row in augmented.rows:
+        _, _, pivot, example = row.id.split("/")
+        assert pivot in pivots
+        assert (row.source, row.source_id, row.labels) == ("back-translation", example, ("grief",))
+        assert example in train.ids
+        assert row.text == orjson.loads(replies[f"translate/{row.id}/back"])["text"]
+        assert row.key
+    assert {row.id.split("/")[2] for row in augmented.rows} == set(pivots)
+    assert {one.task for one in counts} == {"translate"}
+    assert spent.calls == 2 * (3 + 4)  # there and back, three examples in the first round and all four in the second
+    assert (course.rounds, course.end, course.failed) == (5, "no source made a text in 3 rounds", {})
+
+
+def test_a_server_that_answers_another_question_gives_no_back_translation(tmp_path, server):
+    settings = make_settings(
+        write_data(tmp_path), sources=["back-translation"], provider=server, pivots=["German", "Czech"]
     )
     augmented, _, counts, spent = run(settings, tmp_path)
     # The loopback server answers the translation prompts with an object of another key: failures, not rows.
     assert {one.task for one in counts} == {"translate"}
     assert augmented.rows == ()
     assert spent.calls > 0
+    assert set(augmented.courses["grief"].failed) == {"no text"}
+
+
+def test_examples_are_chosen_all_once_before_one_comes_twice_and_otherwise_by_the_seed():
+    seeds = [Seed(id=f"e{k}", text=f"text {k}", labels=("grief",)) for k in range(6)]
+
+    def choose(n, seed=0, purpose="rephrase, grief, round 1"):
+        return [(one.id, turn) for one, turn in _choose(seeds, n, seed, purpose)]
+
+    assert {one for one, _ in choose(6)} == {seed.id for seed in seeds}
+    assert [turn for _, turn in choose(15)] == [1] * 6 + [2] * 6 + [3] * 3
+    assert len(set(choose(15))) == 15
+    assert choose(6) == choose(6) != choose(6, seed=1)
+    assert choose(6) != choose(6, purpose="rephrase, grief, round 2")
+    assert {choose(3, seed=seed)[0][0] for seed in range(40)} == {seed.id for seed in seeds}
+    assert _choose([], 5, 0, "nobody") == []
 
 
 def test_a_second_run_pays_for_nothing(tmp_path):
@@ -233,6 +412,8 @@ def test_a_budget_ends_it_and_keeps_what_there_is(tmp_path):
         with pytest.raises(BudgetError, match="budget of 2 calls"):
             run_augmentation(settings, tmp_path, ledger)
         assert ledger.sum_spent().calls == 2
+        run_augmentation(make_settings(data, sources=["rephrase"], provider=provider), tmp_path, ledger)
+        assert ledger.sum_spent().calls == sum(one.n_calls for one in ledger.count()) == 9  # and none was asked twice
 
 
 def test_what_is_exported_can_be_learned_from_and_not_measured_on(tmp_path):
@@ -250,6 +431,36 @@ def test_what_is_exported_can_be_learned_from_and_not_measured_on(tmp_path):
     assert "| grief | 4 | 26 | 5 | reached |" in (tmp_path / "data" / "README.md").read_text()
 
 
+def test_a_model_judges_whether_the_label_is_expressed(tmp_path):
+    quality = {"check_model": "linear", "least_proba": 0.2}
+    settings = make_settings(write_data(tmp_path), quality=quality)
+    augmented, _, _, _ = run(settings, tmp_path)
+    proba = load("linear").predict_proba([row.text for row in augmented.rows])
+    assert len(augmented.rows) > 0
+    assert (proba[:, GOEMOTIONS.index("grief")] >= 0.2).all()
+    assert augmented.courses["grief"].refused["the label is not expressed"] > 0
+
+
+def test_a_judge_of_other_labels_is_refused(tmp_path):
+    data = write_data(tmp_path)
+    path = tmp_path / "own.toml"
+    path.write_text(path.read_text().replace('label_space = "goemotions"', 'labels = ["joy", "grief"]'))
+    with pytest.raises(UsageError, match=r"answers in own\.v1, got goemotions.* at quality\.check_model; name a model"):
+        run(make_settings(data, quality={"check_model": "linear"}), tmp_path)
+
+
+def test_rows_for_labels_of_ones_own_are_rows_of_their_label_space(tmp_path):
+    data = write_data(tmp_path)
+    path = tmp_path / "own.toml"
+    path.write_text(path.read_text().replace('label_space = "goemotions"', 'labels = ["joy", "grief"]'))
+    settings = make_settings(data)
+    augmented, train, _, _ = run(settings, tmp_path)
+    export_augmentation(settings, augmented, train, tmp_path / "data")
+    made = read_labelled(f"{tmp_path}/data/augmented.toml:train", train.space)
+    joined = join_labelled(train, made)
+    assert joined.targets.sum(axis=0).tolist() == [40, 30]
+
+
 @pytest.mark.parametrize(
     ("sections", "error", "words"),
     [
@@ -258,6 +469,11 @@ def test_what_is_exported_can_be_learned_from_and_not_measured_on(tmp_path):
         ({"labels": {"names": ["grif"]}}, LabelError, 'did you mean "grief"'),
         ({"labels": {"rarer_than": 0.0}}, DataError, "labels rarer than 0 of the rows"),
         ({"quality": {"shortest_words": 5, "longest_words": 3}}, ConfigError, "at most 3"),
+        (
+            {"experiment": {"recipe": "r.toml", "test": "a:test"}},
+            ConfigError,
+            r"a:test, on which .*at data\.apart; add it",
+        ),
     ],
 )
 def test_what_cannot_be_is_told(tmp_path, sections, error, words):
@@ -276,8 +492,6 @@ def test_train_cannot_be_kept_apart_from_itself(tmp_path):
 def test_every_template_fills_and_reads_as_a_sentence():
     from sentire.augmentation.rules import _SENTENCE_END
     from sentire.augmentation.templates import _read_templates, fill
-    from sentire.core.labels import GOEMOTIONS
-    from sentire.core.seeding import make_generator
 
     templates, slots = _read_templates()
     used = set()

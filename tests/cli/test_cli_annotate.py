@@ -49,6 +49,33 @@ def test_a_sample_is_drawn_judged_and_scored(tmp_path, sentire):
     assert set(found) >= {"cohen", "fleiss", "alpha", "unanimous_accuracy", "distractor_rate"}
 
 
+def test_kappas_of_one_label_are_shown_as_not_defined(tmp_path, sentire):
+    sentire("annotate", "make", "--data", f"{write_data(tmp_path)}:test", "-o", tmp_path / "judged", "--n", 6)
+    for alias in ("a1", "a2"):
+        annotate(tmp_path / "judged", alias, lambda item: item.options[-1])
+    scored = sentire("annotate", "score", tmp_path / "judged")
+    assert scored.code == 0
+    for name in ("Cohen's kappa, a1, a2", "Fleiss' kappa", "Krippendorff's alpha"):
+        (line,) = [line for line in scored.text.splitlines() if line.startswith(name)]
+        assert line.split()[-2:] == ["-", "6"]
+    assert "none of these: 100.0%" in scored.text
+    found = sentire("annotate", "score", tmp_path / "judged", "--json").json
+    assert found["fleiss"]["value"] is found["alpha"]["value"] is found["cohen"]["a1, a2"]["value"] is None
+
+
+def test_annotations_of_another_sample_are_refused_by_serve_and_score(tmp_path, sentire):
+    data = f"{write_data(tmp_path)}:test"
+    for name, seed in (("one", 0), ("other", 1)):
+        sentire("annotate", "make", "--data", data, "-o", tmp_path / name, "--n", 6, "--seed", seed)
+    annotate(tmp_path / "one", "a1", lambda item: item.options[0])
+    (tmp_path / "one" / "annotations").rename(tmp_path / "other" / "annotations")
+    for arguments in (("score", tmp_path / "other"), ("serve", tmp_path / "other", "--annotator", "a1")):
+        ran = sentire("annotate", *arguments)
+        assert ran.code == 4
+        assert "expected annotations of the sample " in ran.err
+        assert "judgements.jsonl:1; the sample was drawn anew: put the annotations back" in ran.err
+
+
 def test_options_may_be_ranked_by_a_model(tmp_path, sentire):
     made = sentire(
         "annotate",
@@ -174,6 +201,77 @@ def test_rows_are_made_and_their_counts_told(tmp_path, sentire):
     assert ran.text.splitlines()[1].split() == ["grief", "10", "15", "3", "reached"]
     assert 'data.further_train = ["' in ran.err
     assert (tmp_path / "out" / "data" / "augmented.toml").is_file()
+
+
+def test_where_no_row_can_be_made_it_is_told(tmp_path, sentire):
+    ran = sentire(
+        "augment", write_augmentation(tmp_path), "-o", tmp_path / "out", "--set", 'labels.names=["gratitude"]'
+    )
+    assert ran.code == 0
+    assert "no source made a text in 3 rounds" in ran.text
+    assert "no row was made: see how each label ended" in ran.err
+    assert "further_train" not in ran.err
+
+
+def test_what_a_provider_refused_is_told_by_run_and_by_status(tmp_path, sentire):
+    names = [f"rephrase/grief/rephrase/{k}/e{e}/1" for k in range(1, 4) for e in range(1, 30, 3)]
+    (tmp_path / "replies.jsonl").write_bytes(
+        b"".join(orjson.dumps({"name": name, "reply": "I'm sorry, not that."}) + b"\n" for name in names)
+    )
+    config = write_augmentation(tmp_path)
+    asked = ("--set", 'sources=["rephrase"]', "--set", "provider.kind=replay", "--set", "provider.path=replies.jsonl")
+    ran = sentire("augment", config, "-o", tmp_path / "out", *asked)
+    assert ran.code == 0
+    assert "calls without a text: 24 talk about the task" in ran.text  # eight of ten examples, three rounds
+    status = sentire("augment", config, "status", "-o", tmp_path / "out", *asked)
+    assert status.code == 0
+    assert "talk about the task" in status.text
+    assert "24" in status.text
+
+
+def test_an_experiment_is_run_as_its_config_says_and_goes_on_where_it_was(tmp_path, sentire):
+    pytest.importorskip("sklearn")
+
+    def write(name, numbers):
+        rows = [
+            {"id": f"{name}{label}{k}", "text": f"{said} on day {k}.", "labels": [label]}
+            for k in numbers
+            for label, said in (("joy", "We danced at the lake"), ("grief", "I cry at the empty lake"))[
+                : 1 + (k % 3 == 0)
+            ]
+        ]
+        (tmp_path / f"{name}.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+
+    for name, numbers in (("train", range(12)), ("dev", range(20, 32)), ("test", range(40, 52))):
+        write(name, numbers)
+    own = tmp_path / "own.toml"
+    own.write_text(
+        '[dataset]\nname = "own"\nlabels = ["grief", "joy"]\n[columns]\nid = "id"\nlabels = "labels"\n'
+        '[splits]\ntrain = "train.jsonl"\ndev = "dev.jsonl"\ntest = "test.jsonl"\n'
+    )
+    (tmp_path / "recipe.toml").write_text(
+        f'recipe = "tfidf"\nname = "small"\n[data]\ntrain = "{own}:train"\ndev = "{own}:dev"\n'
+        '[logistic_regression]\nC = 2.0\npenalty = "l2"\nclass_weight = "none"\n'
+    )
+    config = tmp_path / "rich.toml"
+    config.write_text(
+        f'name = "rich"\nsources = ["templates"]\n[data]\ntrain = "{own}:train"\n'
+        f'apart = ["{own}:dev", "{own}:test"]\n[labels]\nnames = ["grief"]\nuntil = 12\n'
+        f'[experiment]\nrecipe = "recipe.toml"\ntest = "{own}:test"\nseeds = [3, 4]\n'
+    )
+    ran = sentire("augment", config, "experiment", "-o", tmp_path / "out")
+    assert ran.code == 0, ran.err
+    assert "F1 on test over 2 seeds" in ran.text
+    found = orjson.loads((tmp_path / "out" / "experiment.json").read_bytes())
+    assert set(found) == {"macro_f1", "micro_f1", "grief"}
+    assert all(len(one["before"]) == len(one["after"]) == 2 for one in found.values())
+    assert all(one["low"] <= one["difference"] <= one["high"] for one in found.values())
+    made = [(tmp_path / "out" / f"data-{seed}" / "train.jsonl").read_bytes() for seed in (3, 4)]
+    assert [len(rows.splitlines()) for rows in made] == [8, 8]
+    assert made[0] != made[1]  # the seed of the experiment is that of the augmentation
+    trained = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "models").rglob("*")}
+    assert sentire("augment", config, "experiment", "-o", tmp_path / "out").text == ran.text
+    assert trained == {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "models").rglob("*")}
 
 
 @pytest.mark.parametrize(

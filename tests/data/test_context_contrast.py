@@ -1,5 +1,7 @@
 """The context contrast set: what its rows hold, and that a row which breaks its rules is rejected by name."""
 
+from collections import Counter
+
 import orjson
 import pytest
 
@@ -33,6 +35,27 @@ def test_the_card_counts_what_is_there():
     examples = load_dataset("context-contrast").read_split("test")
     assert len(examples) == CARD.split_counts["test"]
     assert all(example.is_synthetic and example.context for example in examples)
+
+
+def test_labels_are_all_that_two_gave_and_disagreements_are_kept():
+    examples = load_dataset("context-contrast").read_split("test")
+    n_disagreements = 0
+    for example in examples:
+        votes = Counter(label for one in example.annotations for label in set(one.labels))
+        assert {label for label, n in votes.items() if n >= 2} == set(example.labels)
+        n_disagreements += len({frozenset(one.labels) for one in example.annotations}) > 1
+    assert n_disagreements == 218
+    assert {len(one.annotations) for one in examples} == {3}
+
+
+def test_labels_domains_and_kinds_are_spread():
+    examples = load_dataset("context-contrast").read_split("test")
+    labels = Counter(label for example in examples for label in example.labels)
+    domains, kinds = (Counter(example.notes[name] for example in examples) for name in ("domain", "kind"))
+    assert len(labels) == 28
+    assert min(labels.values()) >= 10
+    assert max(domains.values()) < 1.5 * min(domains.values())
+    assert max(kinds.values()) < 1.5 * min(kinds.values())
 
 
 def test_a_row_keeps_what_each_annotator_gave(tmp_path):

@@ -16,6 +16,7 @@ from sentire.data.near_duplicates import (
     N_BANDS,
     N_ROWS_PER_BAND,
     SHORTEST_CHARS,
+    NearDuplicateIndex,
     collision_probability,
     find_near_duplicates,
 )
@@ -197,16 +198,75 @@ def test_too_few_forms_give_no_pairs(texts: list[str]):
     assert find_near_duplicates(texts).pairs == ()
 
 
+def _search_all(known: list[str], new: list[str], **settings: float):
+    """Search everything anew and return the pairs with a new text."""
+    pairs = find_near_duplicates([*known, *new], **settings).pairs
+    return tuple(pair for pair in pairs if pair.second >= len(known))
+
+
+@pytest.mark.parametrize("similarity", [0.9, 0.95])
+def test_an_index_that_grows_finds_what_a_search_of_everything_finds(similarity: float):
+    rng = np.random.default_rng(1)
+    texts = _sentences(120, seed=6)
+    texts += [_edit(text, kind, rng) for text in texts for kind in ("word", "substitution", "insertion")]
+    texts += [texts[3].upper() + "!", texts[200], "too short", "Too short!", texts[7] + " " + "la " * LONGEST_CHARS]
+    texts += [texts[-1] + "and more", "a" * LONGEST_CHARS + "b" * 9, "a" * LONGEST_CHARS + "c" * 9]
+    texts = [texts[place] for place in rng.permutation(len(texts))]
+    index = NearDuplicateIndex(similarity=similarity, seed=4)
+    known: list[str] = []
+    n_pairs = 0
+    for start in range(0, len(texts), 61):  # some are asked for again when they are there, and some never come to stay
+        new = texts[max(0, start - 5) : start + 61]
+        found = index.search(new)
+        assert found == index.search(new)
+        assert found.pairs == _search_all(known, new, similarity=similarity, seed=4)
+        n_pairs += len(found.pairs)
+        kept = new[: len(new) - start // 61]
+        index.add(kept)
+        known += kept
+        assert len(index) == len(known)
+    assert n_pairs > 50
+
+
+def test_an_index_counts_what_it_did_not_compare_of_the_new_texts():
+    index = NearDuplicateIndex()
+    index.add(["short", SENTENCE])
+    found = index.search(["short", "brief", SENTENCE.upper(), SENTENCE.replace("kettle", "kettles"), SENTENCE * 50])
+    assert [(pair.first, pair.second) for pair in found.pairs] == [(1, 5)]
+    assert (found.n_too_short, found.n_forms, found.n_clipped, found.n_not_compared) == (2, 2, 1, 0)
+    assert index.search([]).pairs == NearDuplicateIndex().search([]).pairs == ()
+
+
+def test_a_huge_bucket_of_an_index_is_bounded_and_counted(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(near_duplicates, "_PAIRS_AT_LEAST", 1_000)
+    monkeypatch.setattr(near_duplicates, "_PAIRS_PER_TEXT", 2)
+    texts = [f"please visit my channel for more of number {number:04d}" for number in range(800)]
+    there = np.random.default_rng(0).permutation(np.arange(0, 800, 2)).tolist()
+    index = NearDuplicateIndex()
+    for start in (0, 150, 300):
+        index.add([texts[place] for place in there[start : start + 150]])
+    found = index.search(texts[1::2])
+    assert found.n_compared <= 2 * N_BANDS * 2 * len(texts)
+    assert found.n_not_compared > 0
+    # A new text finds its neighbours in alphabetical order among those that are there, in whatever order they came.
+    pairs = {(there[pair.first], 2 * (pair.second - 400) + 1) for pair in found.pairs if pair.first < 400}
+    assert pairs >= {(number - 1, number) for number in range(1, 800, 2)}
+
+
 @pytest.mark.parametrize("similarity", [0.5, 1.0, float("nan")])
 def test_a_threshold_the_search_is_not_made_for_is_refused(similarity: float):
     with pytest.raises(UsageError, match=r"a similarity from 0\.9 to below 1, got"):
         find_near_duplicates([SENTENCE], similarity=similarity)
+    with pytest.raises(UsageError, match=r"a similarity from 0\.9 to below 1, got"):
+        NearDuplicateIndex(similarity=similarity)
 
 
 def test_without_the_extra_the_message_names_it(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "rensa", None)
     with pytest.raises(MissingExtraError, match=r"pip install 'sentire\[data\]'"):
         find_near_duplicates([SENTENCE])
+    with pytest.raises(MissingExtraError, match=r"pip install 'sentire\[data\]'"):
+        NearDuplicateIndex()
 
 
 @pytest.mark.corpus

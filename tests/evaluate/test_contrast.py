@@ -8,6 +8,8 @@ from hypothesis import strategies as st
 from sentire.core.normalise import normalise_text
 from sentire.data.registry import load_dataset
 from sentire.evaluate.contrast import measure_contrast
+from sentire.evaluate.run import evaluate_model
+from sentire.runtime.load import load
 
 
 def make_targets(*columns, n_labels=4):
@@ -52,6 +54,35 @@ def test_no_model_without_context_exceeds_the_ceiling(sizes, seed):
     assert found.pair_accuracy.value == 0.0
 
 
+@given(st.integers(2, 30), st.integers(0, 10_000))
+def test_the_score_is_its_slow_loop(n_rows, seed):
+    generator = np.random.default_rng(seed)
+    groups = [f"g{number}" for number in generator.integers(0, 6, n_rows)]
+    targets = generator.random((n_rows, 4)) < 0.35
+    proba = generator.random((n_rows, 4))
+    n_contexts = n_right = n_alike = n_pairs = n_both = 0
+    for group in set(groups):
+        rows = [row for row in range(n_rows) if groups[row] == group]
+        pairs = [
+            (one, other)
+            for one in rows
+            for other in rows
+            if one < other and any(targets[one]) and any(targets[other]) and not any(targets[one] & targets[other])
+        ]
+        if pairs:
+            right = {row for row in rows if targets[row, int(np.argmax(proba[row]))]}
+            n_contexts, n_right, n_pairs = n_contexts + len(rows), n_right + len(right), n_pairs + len(pairs)
+            n_alike += max(sum(targets[row, label] for row in rows) for label in range(4))
+            n_both += sum({one, other} <= right for one, other in pairs)
+    found = measure_contrast(groups, targets, proba, n_resamples=10)
+    if not n_pairs:
+        assert found is None
+        return
+    assert found.accuracy.value == pytest.approx(n_right / n_contexts, abs=1e-12)
+    assert found.pair_accuracy.value == pytest.approx(n_both / n_pairs, abs=1e-12)
+    assert found.ceiling == pytest.approx(n_alike / n_contexts, abs=1e-12)
+
+
 def test_contexts_that_share_a_label_are_no_pair_and_raise_the_ceiling():
     groups = ["a", "a", "a", "b", "b"]
     targets = make_targets([0], [0, 1], [2], [1], [1])
@@ -83,6 +114,14 @@ def test_the_shipped_set_is_a_contrast():
     assert {example.notes["kind"] for example in examples} == {"situation", "turns"}
     assert len({example.notes["domain"] for example in examples}) == 16
     assert all(len(example.annotations) == 3 for example in examples)
+
+
+def test_a_model_that_reads_no_context_stays_below_the_ceiling_on_the_shipped_set():
+    found = evaluate_model(load("linear"), "context-contrast:test", n_resamples=200, keep_rows=False).contrast
+    assert (found.n_utterances, found.n_contexts, found.pair_accuracy.n) == (213, 501, 363)
+    assert found.ceiling == pytest.approx(213 / 501)
+    assert 0 < found.accuracy.low <= found.accuracy.value <= found.accuracy.high < found.ceiling
+    assert (found.pair_accuracy.value, found.pair_accuracy.low, found.pair_accuracy.high) == (0, 0, 0)
 
 
 def test_the_shipped_set_and_what_models_learned_from_have_no_text_in_common():

@@ -1,5 +1,6 @@
 """Agreement: worked examples from the papers, slow loops, nltk where it is installed, and intervals that cover."""
 
+from fractions import Fraction
 from itertools import combinations
 
 import numpy as np
@@ -96,6 +97,48 @@ def test_alpha_is_its_slow_loop(n_annotators, n_items, seed):
     )
 
 
+def slow_cohen(first, second):
+    """Equation 1 of Cohen 1960 in whole numbers."""
+    n = len(first)
+    seen = Fraction(sum(a == b for a, b in zip(first, second, strict=True)), n)
+    by_chance = sum(Fraction(first.count(c) * second.count(c), n * n) for c in {*first, *second})
+    return (seen - by_chance) / (1 - by_chance)
+
+
+def slow_fleiss(table):
+    """Equations 2 to 7 of Fleiss 1971 in whole numbers: pairs of annotators who agree, item by item."""
+    n_annotators, n_items = len(table), len(table[0])
+    pairs = list(combinations(range(n_annotators), 2))
+    seen = Fraction(
+        sum(table[a][item] == table[b][item] for a, b in pairs for item in range(n_items)), len(pairs) * n_items
+    )
+    said = [value for row in table for value in row]
+    by_chance = sum(Fraction(said.count(c), len(said)) ** 2 for c in set(said))
+    return (seen - by_chance) / (1 - by_chance)
+
+
+@given(st.integers(2, 5), st.integers(1, 15), st.integers(0, 10_000))
+def test_kappas_are_their_slow_loops(n_annotators, n_items, seed):
+    table = np.random.default_rng(seed).integers(0, 5, (n_annotators, n_items)) * 2 - 4
+    rows = table.tolist()
+    if len({value for row in rows for value in row}) > 1:
+        assert fleiss_kappa(table) == pytest.approx(float(slow_fleiss(rows)), abs=1e-9)
+    if len({*rows[0], *rows[1]}) > 1:
+        assert cohen_kappa(rows[0], rows[1]) == pytest.approx(float(slow_cohen(rows[0], rows[1])), abs=1e-9)
+
+
+def test_the_worked_examples_to_the_last_digit():
+    assert fleiss_kappa(expand(FLEISS_COUNTS)) == pytest.approx(
+        float(slow_fleiss(expand(FLEISS_COUNTS).tolist())), abs=1e-12
+    )
+    # Section C of Krippendorff 2011: the sums and the diagonal of its matrix of coincidences, of 40 values.
+    sums, agreeing = {1: 9, 2: 13, 3: 10, 4: 5, 5: 3}, 7 + 10 + 8 + 4 + 3
+    expected = Fraction(sum(n * (n - 1) for n in sums.values()), 40 * 39)
+    assert krippendorff_alpha(OBSERVERS) == pytest.approx(
+        float((Fraction(agreeing, 40) - expected) / (1 - expected)), abs=1e-12
+    )
+
+
 def test_all_are_nltks():
     agreement = pytest.importorskip("nltk.metrics.agreement")
     generator = np.random.default_rng(3)
@@ -122,6 +165,14 @@ def test_weights_are_repeated_items():
     assert KrippendorffAlpha(table)(columns)["krippendorff_alpha"][0] == pytest.approx(
         krippendorff_alpha(repeated), abs=1e-12
     )
+
+
+def test_a_resample_without_an_item_that_was_judged_twice_leaves_nothing_to_measure():
+    statistic = KrippendorffAlpha([[0, 1, MISSING], [0, 0, 1]])
+    weights = np.array([[0.0, 1.0], [0.0, 1.0], [3.0, 1.0]])
+    found = statistic(weights)["krippendorff_alpha"]
+    assert np.isnan(found[0])
+    assert found[1] == pytest.approx(krippendorff_alpha([[0, 1], [0, 0]]))
 
 
 @pytest.mark.parametrize("make", [lambda t: CohenKappa(t[0], t[1]), FleissKappa, KrippendorffAlpha])
@@ -157,5 +208,9 @@ def test_tables_that_are_none_are_refused():
         krippendorff_alpha([[0, MISSING], [MISSING, 1]])
     with pytest.raises(DataError, match="both annotators judged"):
         cohen_kappa([], [])
+    with pytest.raises(DataError, match=r"2 missing.*Krippendorff"):
+        fleiss_kappa([[0, NAN, NAN], [0, 1, 1]])
+    with pytest.raises(DataError, match=r"1 missing.*Krippendorff"):
+        cohen_kappa([0, NAN, 1], [0, 1, 1])
     with pytest.raises(UnknownNameError, match="nominal"):
         krippendorff_alpha([[0, 1], [0, 1]], level="ordinal")

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import orjson
 
 from sentire.annotation.questions import Question
 from sentire.annotation.sample import Item, Sample
-from sentire.core.errors import ArtifactError, DataError, OutputError, UsageError, describe, quote
+from sentire.core.errors import ArtifactError, DataError, HeldError, OutputError, UsageError, describe, quote
 from sentire.storage.atomic import make_directory
 from sentire.storage.locks import hold_lock
 
@@ -118,14 +118,24 @@ class AnnotationFile:
         self.judgements[item_id] = judgement
 
     def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+        """Close the file.
+
+        Raises:
+            OutputError: What could not be written before cannot be written now either.
+        """
+        with self._tell_trouble():
+            self._file.close()
 
     def _append(self, row: Mapping[str, object]) -> None:
-        try:
+        with self._tell_trouble():  # what is left of a line goes before the next one, so that no line is torn
             self._file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
             self._file.flush()
             os.fsync(self._file.fileno())
+
+    @contextmanager
+    def _tell_trouble(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
             raise OutputError(
                 expected="a file that can be written",
@@ -150,7 +160,16 @@ def open_annotations(folder: Path, sample: Sample, annotator: str) -> Iterator[A
         ArtifactError: The file belongs to another sample, or is damaged.
     """
     own = make_directory(folder / FOLDER_NAME / check_annotator(annotator))
-    with hold_lock(own, holder=f"annotator under the alias {annotator}"):
+    with ExitStack() as held:
+        try:
+            held.enter_context(hold_lock(own, holder=f"annotator under the alias {annotator}"))
+        except HeldError as error:
+            raise HeldError(
+                expected="an alias under which nobody annotates now",
+                got=f"another annotator under the alias {annotator}",
+                where=str(own),
+                hint="take another --annotator; if it is you, end the other sitting first",
+            ) from error
         file = AnnotationFile(own / "judgements.jsonl", sample, annotator)
         try:
             yield file

@@ -9,6 +9,7 @@ options of which at most five may be picked, context hidden until asked for.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any
 
 import orjson
 
-from sentire.annotation.questions import EMOTIONS, NONE, QUESTIONS, Question
+from sentire.annotation.questions import EMOTIONS, MORE_EMOTIONAL, NONE, QUESTIONS, Question
 from sentire.core.errors import ArtifactError, DataError, UsageError, describe, quote
 from sentire.core.labels import LabelSpace
 from sentire.core.records import Example
@@ -94,7 +95,9 @@ def draw_sample(
 ) -> tuple[Sample, Key]:
     """Draw texts and the emotions to pick from.
 
-    Neutral examples are drawn until they make up their share, as far as there are any; the others fill the rest.
+    Neutral examples are drawn until they make up their share, as far as there are any; the others fill the rest. Of
+    labels with the same degree, such as all that the data does not give, those that are shown are drawn for each item:
+    options that came back in every item would tell which of the others are the data's.
 
     Args:
         examples: With labels.
@@ -108,7 +111,7 @@ def draw_sample(
 
     Raises:
         UsageError: Fewer than one item, or a share that is none.
-        DataError: There is no example with labels, or the label space is too small.
+        DataError: There is no example with labels, two have the same id, or the label space is too small.
     """
     if n < 1 or not 0 <= neutral_share <= 1:
         raise UsageError(expected="at least one item and a share from 0 to 1", got=f"{n} and {neutral_share:g}")
@@ -119,6 +122,14 @@ def draw_sample(
     usable = [place for place, example in enumerate(examples) if example.labels and example.is_labelled]
     if not usable:
         raise DataError(expected="examples with labels", got="none", where=name)
+    repeated = [one for one, n in Counter(examples[place].id for place in usable).items() if n > 1]
+    if repeated:
+        raise DataError(
+            expected="an id for each example",
+            got=f"{quote(repeated[0])} more than once",
+            where=name,
+            hint="one judgement would count for several texts: give the examples different ids",
+        )
     generator = make_generator(seed, "annotation sample")
     shuffled = [usable[place] for place in generator.permutation(len(usable))]
     is_neutral = {place: examples[place].labels == (space.neutral,) for place in shuffled}
@@ -131,7 +142,8 @@ def draw_sample(
     for place in order:
         example = examples[place]
         degrees = _get_degrees(example, space) if levels is None else dict(levels[place])
-        plausible = _rank(degrees, example.labels, space)[:N_PLAUSIBLE]
+        drawn = [space.labels[one] for one in generator.permutation(len(space))]
+        plausible = _rank(degrees, example.labels, drawn)[:N_PLAUSIBLE]
         rest = [label for label in space.labels if label not in plausible and not degrees.get(label)] or [
             label for label in space.labels if label not in plausible
         ]
@@ -227,11 +239,11 @@ def read_key(folder: Path) -> Key:
 
 
 def check_key(sample: Sample, key: Key, question: Question) -> None:
-    """Make sure that a sample asks a question, and that a key is its own.
+    """Make sure that a sample asks a question, and that a key is its own and whole.
 
     Raises:
         UsageError: It asks another question.
-        ArtifactError: The key is that of another sample.
+        ArtifactError: The key is that of another sample, or says nothing of an item.
     """
     if sample.question != question:
         raise UsageError(
@@ -246,6 +258,15 @@ def check_key(sample: Sample, key: Key, question: Question) -> None:
             where=sample.name,
             hint=f"put {KEY_NAME} back that was drawn with {SAMPLE_NAME}",
         )
+    known = set(key.rewritten) if question == MORE_EMOTIONAL else set(key.expressed) & set(key.distractors)
+    missing = [item.id for item in sample.items if item.id not in known]
+    if missing:
+        raise ArtifactError(
+            expected="a key that tells of every item of the sample",
+            got=f"nothing of {quote(missing[0])}",
+            where=sample.name,
+            hint=f"put {KEY_NAME} back that was drawn with {SAMPLE_NAME}",
+        )
 
 
 def _get_degrees(example: Example, space: LabelSpace) -> dict[str, float]:
@@ -253,10 +274,9 @@ def _get_degrees(example: Example, space: LabelSpace) -> dict[str, float]:
     return {**{label: 1.0 for label in example.labels if label not in soft}, **soft}
 
 
-def _rank(degrees: Mapping[str, float], labels: Sequence[str], space: LabelSpace) -> list[str]:
-    # The data's own labels first: they are what is judged. Of equal degrees the order of the label space decides.
-    places = {label: place for place, label in enumerate(space.labels)}
-    return sorted(space.labels, key=lambda label: (label not in labels, -float(degrees.get(label, 0.0)), places[label]))
+def _rank(degrees: Mapping[str, float], labels: Sequence[str], drawn: Sequence[str]) -> list[str]:
+    # The data's own labels first: they are what is judged. Of equal degrees the order decides that was drawn.
+    return sorted(drawn, key=lambda label: (label not in labels, -float(degrees.get(label, 0.0))))
 
 
 def _fingerprint(question: Question, items: Sequence[Item]) -> str:

@@ -18,7 +18,7 @@ import orjson
 
 from sentire.annotation.annotations import AnnotationFile, Judgement
 from sentire.annotation.sample import Sample
-from sentire.core.errors import DataError, OutputError, SentireError, describe
+from sentire.core.errors import DataError, OutputError, SentireError, describe, quote
 
 HOST = "127.0.0.1"
 
@@ -89,13 +89,13 @@ class _Handler(BaseHTTPRequestHandler):
     ) -> None:
         host = self.headers.get("host", "")
         if host not in (f"{HOST}:{self.server.server_port}", f"localhost:{self.server.server_port}"):
-            self._send(HTTPStatus.FORBIDDEN, {"error": "another host"})
+            self._turn_away(HTTPStatus.FORBIDDEN, "another host")
         elif needs_token and not hmac.compare_digest(
             self.headers.get("x-token", "").encode(), self.server.token.encode()
         ):
-            self._send(HTTPStatus.FORBIDDEN, {"error": "reload the page: the server was started anew"})
+            self._turn_away(HTTPStatus.FORBIDDEN, "reload the page: the server was started anew")
         elif answer is None:
-            self._send(HTTPStatus.NOT_FOUND, {"error": "no such address"})
+            self._turn_away(HTTPStatus.NOT_FOUND, "no such address")
         else:
             try:
                 answer(query)
@@ -104,8 +104,9 @@ class _Handler(BaseHTTPRequestHandler):
             except SentireError as error:
                 self._send(HTTPStatus.BAD_REQUEST, {"error": str(error)})
 
-    def _has_token(self) -> bool:
-        return hmac.compare_digest(self.headers.get("x-token", "").encode(), self.server.token.encode())
+    def _turn_away(self, status: HTTPStatus, words: str) -> None:
+        # What such a request says besides is not read, and must not be taken for the next one.
+        self._send_bytes(status, orjson.dumps({"error": words}), "application/json", {"connection": "close"})
 
     def _send_page(self, query: Mapping[str, list[str]]) -> None:  # noqa: ARG002
         nonce = secrets.token_urlsafe(16)
@@ -137,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _send_context(self, query: Mapping[str, list[str]]) -> None:
         item = self.server.items.get(query.get("item", [""])[0])
         if item is None:
-            raise DataError(expected="an item of the sample", got="another")
+            raise DataError(expected="an item of the sample", got=quote(query.get("item", [""])[0]))
         self._send(HTTPStatus.OK, {"context": item.context})
 
     def _save(self, query: Mapping[str, list[str]]) -> None:  # noqa: ARG002

@@ -1,6 +1,7 @@
 """Texts from a language model: rephrasings of examples, and examples translated there and back."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from sentire.augmentation.candidates import Candidate, Seed
@@ -35,14 +36,18 @@ class RephraseSource:
     def __init__(self, settings: AugmentationConfig, caller: Caller, definitions: Mapping[str, str]) -> None:
         self._settings, self._caller, self._definitions = settings, caller, definitions
 
-    async def make(self, label: str, seeds: Sequence[Seed], n: int, round_number: int) -> list[Candidate]:
+    async def make(
+        self, label: str, seeds: Sequence[Seed], n: int, round_number: int, failed: Counter[str]
+    ) -> list[Candidate]:
         """Ask for one rephrasing of each of ``n`` examples, of some of them several where there are too few."""
         chosen = _choose(seeds, n, self._settings.seed, f"rephrase, {label}, round {round_number}")
-        asked = [self._ask(label, seed, turn, round_number) for seed, turn in chosen]
+        asked = [self._ask(label, seed, turn, round_number, failed) for seed, turn in chosen]
         made = await asyncio.gather(*asked, return_exceptions=True)
         return _keep(made)
 
-    async def _ask(self, label: str, seed: Seed, turn: int, round_number: int) -> Candidate | None:
+    async def _ask(
+        self, label: str, seed: Seed, turn: int, round_number: int, failed: Counter[str]
+    ) -> Candidate | None:
         identity = f"{label}/rephrase/{round_number}/{seed.id}/{turn}"
         messages = render_prompt(
             REPHRASE,
@@ -55,6 +60,7 @@ class RephraseSource:
         )
         outcome = await self._caller.ask(_make_call("rephrase", REPHRASE, identity, messages, self._settings))
         if not outcome.value:
+            failed[outcome.failure] += 1
             return None
         return Candidate(
             id=identity,
@@ -83,22 +89,24 @@ class BackTranslationSource:
     def __init__(self, settings: AugmentationConfig, caller: Caller) -> None:
         self._settings, self._caller = settings, caller
 
-    async def make(self, label: str, seeds: Sequence[Seed], n: int, round_number: int) -> list[Candidate]:
+    async def make(
+        self, label: str, seeds: Sequence[Seed], n: int, round_number: int, failed: Counter[str]
+    ) -> list[Candidate]:
         """Translate ``n`` examples, each through the pivot whose turn it is; at most one of each pivot and example."""
         pivots = self._settings.pivots
         if round_number > len(pivots):
             return []
         pivot = pivots[round_number - 1]
         chosen = _choose(seeds, n, self._settings.seed, f"back-translation, {label}, round {round_number}")
-        asked = [self._ask(label, seed, pivot) for seed, turn in chosen if turn == 1]
+        asked = [self._ask(label, seed, pivot, failed) for seed, turn in chosen if turn == 1]
         return _keep(await asyncio.gather(*asked, return_exceptions=True))
 
-    async def _ask(self, label: str, seed: Seed, pivot: str) -> Candidate | None:
+    async def _ask(self, label: str, seed: Seed, pivot: str, failed: Counter[str]) -> Candidate | None:
         identity = f"{label}/back-translation/{pivot}/{seed.id}"
-        there = await self._translate(f"{identity}/there", seed.text, pivot)
+        there = await self._translate(f"{identity}/there", seed.text, pivot, failed)
         if there is None:
             return None
-        back = await self._translate(f"{identity}/back", there[1], self._settings.language)
+        back = await self._translate(f"{identity}/back", there[1], self._settings.language, failed)
         if back is None:
             return None
         return Candidate(
@@ -111,10 +119,13 @@ class BackTranslationSource:
             key=back[0],
         )
 
-    async def _translate(self, identity: str, text: str, language: str) -> tuple[str, str] | None:
+    async def _translate(self, identity: str, text: str, language: str, failed: Counter[str]) -> tuple[str, str] | None:
         messages = render_prompt(TRANSLATE, HOME, text=text, language=language)
         outcome = await self._caller.ask(_make_call("translate", TRANSLATE, identity, messages, self._settings))
-        return (outcome.key, outcome.value) if outcome.value else None
+        if not outcome.value:
+            failed[outcome.failure] += 1
+            return None
+        return outcome.key, outcome.value
 
 
 def _make_call(

@@ -1,5 +1,6 @@
 """A text that might become a row, and who makes such texts."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -52,7 +53,9 @@ class Source(Protocol):
 
     name: str
 
-    async def make(self, label: str, seeds: Sequence[Seed], n: int, round_number: int) -> list[Candidate]:
+    async def make(
+        self, label: str, seeds: Sequence[Seed], n: int, round_number: int, failed: Counter[str]
+    ) -> list[Candidate]:
         """Return about ``n`` candidates for a label; fewer where there is nothing more to make them from.
 
         Args:
@@ -60,4 +63,5 @@ class Source(Protocol):
             seeds: The examples of the label.
             n: Wanted.
             round_number: From 1: the same round makes the same candidates, another one others.
+            failed: Counts the calls that brought no text, by reason.
         """

@@ -89,13 +89,13 @@ class ExperimentSection:
 
     Attributes:
         recipe: Of the models, a TOML file beside this one; trained without and with what was made.
-        test: Where both are measured.
-        seeds: Of the augmentation and of the training.
+        test: Where both are measured; one of ``data.apart``.
+        seeds: Of the augmentation and of the training, all different.
     """
 
     recipe: str
     test: str
-    seeds: tuple[int, ...] = (1, 2, 3, 4, 5)
+    seeds: Annotated[tuple[Annotated[int, Field(ge=0)], ...], Field(min_length=1)] = (1, 2, 3, 4, 5)
 
 
 @config
@@ -151,3 +151,36 @@ def check_augmentation(settings: AugmentationConfig) -> None:
             got=str(settings.quality.shortest_words),
             where="quality.shortest_words",
         )
+    if settings.experiment is not None:
+        _check_experiment(settings.experiment, settings.data)
+
+
+def check_apart(data: DataSection, name: str, *, what: str) -> None:
+    """Make sure that nothing that is made may resemble the texts of a split.
+
+    Args:
+        data: With the splits that are kept apart.
+        name: Of the split.
+        what: It is for.
+
+    Raises:
+        ConfigError: It is not kept apart.
+    """
+    if name not in data.apart:
+        raise ConfigError(
+            expected=f"{name}, {what}, among the splits that are kept apart",
+            got=", ".join(data.apart) or "none",
+            where="data.apart",
+            hint="add it: figures would rest on texts that rows may have been made to resemble",
+        )
+
+
+def _check_experiment(experiment: ExperimentSection, data: DataSection) -> None:
+    if len(set(experiment.seeds)) < len(experiment.seeds):
+        raise ConfigError(
+            expected="different seeds",
+            got=", ".join(map(str, experiment.seeds)),
+            where="experiment.seeds",
+            hint="the same run twice would make the interval narrower than it is",
+        )
+    check_apart(data, experiment.test, what="on which the experiment measures")

@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 
-from sentire.augmentation.config import AugmentationConfig
+from sentire.augmentation.config import AugmentationConfig, check_apart, check_augmentation
 from sentire.classifiers.recipe import TfidfRecipe
 from sentire.classifiers.train import train_tfidf
 from sentire.core.config import dump_config, parse_config, read_table
@@ -70,23 +70,29 @@ def run_experiment(
         on_progress: Told after every training.
 
     Raises:
-        ConfigError: There is no experiment, or its recipe is of another kind.
+        ConfigError: There is no experiment, its recipe is of another kind, or its dev or test is not kept apart.
     """
     experiment = settings.experiment
     if experiment is None:
         raise ConfigError(expected="a section [experiment]", got="none", where="experiment")
+    check_augmentation(settings)
+    recipe = read_table(base / experiment.recipe)
+    own = recipe.get("data")
+    if isinstance(own, dict) and own.get("dev"):
+        check_apart(settings.data, str(own["dev"]), what=f"on which {experiment.recipe} chooses")
     figures: dict[str, dict[str, list[float]]] = {"before": {}, "after": {}}
     n_all = 2 * len(experiment.seeds)
     for place, seed in enumerate(experiment.seeds):
         for step, name in enumerate(figures):
             on_progress(2 * place + step, n_all, f"seed {seed}, {name}")
-            key = _make_key(settings, read_table(base / experiment.recipe), name, seed)
+            key = _make_key(settings, recipe, name, seed)
             path = folder / f"{name}-{seed}.figures.json"
             found = _read_figures(path, key)
             if found is None:
                 extra = (make_data(seed),) if name == "after" else ()
                 model = folder / f"{name}-{seed}"
-                _train(base / experiment.recipe, model, seed=seed, extra=extra, data_root=data_root)
+                where = str(base / experiment.recipe)
+                _train(recipe, model, seed=seed, extra=extra, data_root=data_root, where=where)
                 result = evaluate_model(load(str(model)), experiment.test, data_root=data_root, keep_rows=False)
                 found = {metric: result.metrics[metric].value for metric in OVERALL}
                 found |= {label: result.per_label[label]["f1"].value for label in labels}
@@ -121,18 +127,26 @@ def _read_figures(path: Path, key: str) -> dict[str, float] | None:
     return content["figures"] if isinstance(content, dict) and content.get("key") == key else None
 
 
-def _train(path: Path, output: Path, *, seed: int, extra: tuple[str, ...], data_root: Path | None) -> None:
-    table = {**read_table(path), "seed": seed}
+def _train(
+    recipe_table: Mapping[str, Any],
+    output: Path,
+    *,
+    seed: int,
+    extra: tuple[str, ...],
+    data_root: Path | None,
+    where: str,
+) -> None:
+    table = {**recipe_table, "seed": seed}
     if table.get("recipe") == "tfidf":
-        recipe_of_words = parse_config(TfidfRecipe, table, where=str(path))
+        recipe_of_words = parse_config(TfidfRecipe, table, where=where)
         train_tfidf(recipe_of_words, output, further_train=extra, data_root=data_root, n_jobs=1)
     elif table.get("recipe") == "encoder":
         own = table.get("data", {})
         table["data"] = {**own, "further_train": [*own.get("further_train", ()), *extra]}
-        recipe = parse_config(EncoderRecipe, table, where=str(path))
+        recipe = parse_config(EncoderRecipe, table, where=where)
         train_encoder(replace(recipe, name=f"{recipe.name}-{seed}"), output, data_root=data_root)
     else:
-        raise ConfigError(expected='recipe = "tfidf" or "encoder"', got=str(table.get("recipe")), where=str(path))
+        raise ConfigError(expected='recipe = "tfidf" or "encoder"', got=str(table.get("recipe")), where=where)
 
 
 def _compare(before: Sequence[float], after: Sequence[float]) -> Comparison:

@@ -11,6 +11,7 @@ from sentire.augmentation.config import AugmentationConfig
 from sentire.augmentation.rounds import Augmented
 from sentire.classifiers.labelled import LabelledSplit
 from sentire.core.config import fingerprint
+from sentire.core.labels import LABEL_SPACES
 from sentire.data.description import render_description
 from sentire.storage.atomic import write_bytes, write_json
 from sentire.storage.folders import open_folder
@@ -59,9 +60,11 @@ def export_augmentation(
         for file_format in ("jsonl", "parquet"):
             with open_row_writer(staged / f"train.{file_format}", file_format, _COLUMNS) as writer:
                 writer.write(rows)
+        # Labels of one's own are a label space by the name of their data: rows that go with them say the same name.
+        is_registered = train.space.name in LABEL_SPACES
         description = render_description(
             "Made by sentire augment; to learn from, and nothing else: there is no dev or test split on purpose.",
-            name=settings.name,
+            name=settings.name if is_registered else train.space.name,
             space=train.space,
             licence=settings.licence,
             columns={"id": "id", "labels": "labels"},
@@ -82,12 +85,14 @@ def _render_card(settings: AugmentationConfig, statistics: Mapping[str, Any]) ->
             f"{', '.join(settings.sources)}; synthetic, to learn from and nothing else."
         ),
         "",
-        "| label | rows before | made | rounds | end | left out by rule |",
-        "|---|---|---|---|---|---|",
+        "| label | rows before | made | rounds | end | left out by rule | calls without a text |",
+        "|---|---|---|---|---|---|---|",
     ]
     for label, course in statistics["labels"].items():
-        refused = ", ".join(f"{rule} {n}" for rule, n in course["refused"].items() if n) or "none"
-        lines.append(
-            f"| {label} | {course['before']} | {course['made']} | {course['rounds']} | {course['end']} | {refused} |"
-        )
+        figures = f"{course['before']} | {course['made']} | {course['rounds']} | {course['end']}"
+        lines.append(f"| {label} | {figures} | {_list_counts(course['refused'])} | {_list_counts(course['failed'])} |")
     return "\n".join([*lines, ""])
+
+
+def _list_counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{reason} {n}" for reason, n in counts.items() if n) or "none"

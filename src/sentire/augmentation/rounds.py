@@ -25,17 +25,21 @@ class LabelCourse:
     Attributes:
         before: Rows of the label in train.
         made: Rows that were made for it.
+        made_for_others: Rows that were made for another rare label and carry this one as well.
         rounds: It took part in.
         end: Why it ended.
         refused: Candidates that were left out, by rule.
-        no_source: Rounds in which no source could make a candidate.
+        failed: Calls that brought no text, by reason.
+        no_source: Rounds in which no source made a candidate.
     """
 
     before: int
     made: int
+    made_for_others: int
     rounds: int
     end: str
     refused: Mapping[str, int]
+    failed: Mapping[str, int]
     no_source: int
 
 
@@ -100,29 +104,37 @@ async def augment(
     rare = find_rare(train, settings)
     seeds = {label: _list_seeds(train, label) for label in rare}
     rows: list[Candidate] = []
-    made, lean = Counter[str](), Counter[str]()
+    have = Counter(rare)  # rows with the label, whichever label they were made for
+    made, lean, barren = Counter[str](), Counter[str](), Counter[str]()
     rounds, no_source = Counter[str](), Counter[str]()
     refused = {label: Counter[str]() for label in rare}
-    ends: dict[str, str] = {label: "enough already" for label, n in rare.items() if n >= settings.labels.until}
+    failed = {label: Counter[str]() for label in rare}
+    until, patience = settings.labels.until, settings.rounds.patience
+    ends: dict[str, str] = {label: "enough already" for label, n in rare.items() if n >= until}
     for number in range(1, settings.rounds.most + 1):
-        for label in [one for one in rare if one not in ends]:
+        for label in rare:
+            if label in ends:
+                continue
             await asyncio.sleep(0)  # a signal is heard between two labels, also where nobody is asked
             if is_ending():
                 raise StoppedError
-            have = rare[label] + made[label]
-            aim = min(settings.labels.until, math.ceil(settings.rounds.growth * max(have, 1))) - have
+            aim = min(until, math.ceil(settings.rounds.growth * max(have[label], 1))) - have[label]
             wanted = math.ceil(OVERSAMPLE * aim / len(sources))
-            candidates = [one for source in sources for one in await source.make(label, seeds[label], wanted, number)]
+            candidates: list[Candidate] = []
+            for source in sources:
+                candidates += await source.make(label, seeds[label], wanted, number, failed[label])
             rounds[label] += 1
             no_source[label] += not candidates
             kept = rules.choose(candidates, refused[label], most=aim)
             rows += kept
             made[label] += len(kept)
+            have.update(one for row in kept for one in row.labels)
             lean[label] = 0 if kept else lean[label] + 1
-            if rare[label] + made[label] >= settings.labels.until:
-                ends[label] = "reached"
-            elif lean[label] >= settings.rounds.patience:
-                ends[label] = f"no new row in {settings.rounds.patience} rounds"
+            barren[label] = 0 if candidates else barren[label] + 1
+            ends |= {one: "reached" for one in rare if one not in ends and have[one] >= until}
+            if label not in ends and lean[label] >= patience:
+                what = "no source made a text" if barren[label] >= patience else "no new row"
+                ends[label] = f"{what} in {patience} rounds"
         on_progress(number, settings.rounds.most, f"{len(rows):,} rows")
         if len(ends) == len(rare):
             break
@@ -132,9 +144,11 @@ async def augment(
             label: LabelCourse(
                 before=rare[label],
                 made=made[label],
+                made_for_others=have[label] - rare[label] - made[label],
                 rounds=rounds[label],
                 end=ends.get(label, f"after {settings.rounds.most} rounds"),
                 refused=dict(refused[label].most_common()),
+                failed=dict(failed[label].most_common()),
                 no_source=no_source[label],
             )
             for label in rare

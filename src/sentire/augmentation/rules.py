@@ -15,20 +15,22 @@ from numpy.typing import NDArray
 from sentire.augmentation.candidates import Candidate
 from sentire.augmentation.config import QualitySection
 from sentire.core.normalise import normalise_text
-from sentire.data.near_duplicates import find_near_duplicates
+from sentire.data.near_duplicates import NearDuplicateIndex
 from sentire.runtime.language import find_english
 from sentire.synthesis.replies import speaks_of_the_task
 
 JudgeLabel = Callable[[Sequence[str], Sequence[str]], NDArray[np.float64]]
 """Gives, for N texts and the label of each, the probability that the text expresses it, shape (N,)."""
 
+# After "I'm sorry" a comma or "but": people are sorry that they cannot come, too.
 _REFUSAL = re.compile(
-    r"\b(i(?:'m| am) sorry,? (?:but )?i (?:can(?:no|')t|cannot)|"
-    r"i (?:can(?:no|')t|cannot|won't) (?:do that|help with|rephrase|rewrite)|rephras(?:ed|ing)|"
+    r"\b(i(?:'m| am) sorry(?:,|,? but) i (?:can(?:no|')t|am unable)|"
+    r"i(?: can(?:no|')t| won't| must decline to|(?:'m| am) (?:unable|not able) to) "
+    r"(?:do that|help with|rephrase|rewrite|translate)|rephras(?:ed|ing)|"
     r"the (?:original|given) (?:text|sentence)|this (?:text|sentence) expresses)\b",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"[.!?…][\"'”’)\]]*\s*(?:[^\w\s]+\s*)*$")
+_SENTENCE_END = re.compile(r"[.!?…]\W*$")  # quotes, brackets and emoji may follow
 
 
 class Rules:
@@ -50,9 +52,11 @@ class Rules:
         judge: JudgeLabel | None = None,
     ) -> None:
         self._quality, self._is_english, self._judge = quality, is_english, judge
-        self._texts = [text for texts in known.values() for text in texts]
         self._where = [where for where, texts in known.items() for _ in texts]
-        self._forms = {normalise_text(text): where for text, where in zip(self._texts, self._where, strict=True)}
+        texts = [text for texts in known.values() for text in texts]
+        self._forms = {normalise_text(text): where for text, where in zip(texts, self._where, strict=True)}
+        self._index = NearDuplicateIndex(similarity=quality.near_duplicate)
+        self._index.add(texts)
 
     def choose(self, candidates: Sequence[Candidate], refused: Counter[str], *, most: int) -> list[Candidate]:
         """Return the candidates that pass every rule, in their order, and remember them as known.
@@ -65,17 +69,18 @@ class Rules:
         kept = self._leave_out_known(self._leave_out_bad(candidates, refused), refused)
         if self._judge is not None and kept:
             proba = self._judge([one.text for one in kept], [one.label for one in kept])
-            refused["the label is not expressed"] += int((proba < self._quality.least_proba).sum())
-            kept = [one for one, value in zip(kept, proba, strict=True) if value >= self._quality.least_proba]
+            is_expressed = proba >= self._quality.least_proba
+            refused["the label is not expressed"] += int((~is_expressed).sum())
+            kept = [one for one, is_right in zip(kept, is_expressed, strict=True) if is_right]
         refused["not needed"] += len(kept[most:])
-        for one in kept[:most]:
-            self._remember(one.text)
+        self._remember([one.text for one in kept[:most]])
         return kept[:most]
 
-    def _remember(self, text: str) -> None:
-        self._texts.append(text)
-        self._where.append("made before")
-        self._forms.setdefault(normalise_text(text), "made before")
+    def _remember(self, texts: Sequence[str]) -> None:
+        self._index.add(texts)
+        self._where += ["made before"] * len(texts)
+        for text in texts:
+            self._forms.setdefault(normalise_text(text), "made before")
 
     def _leave_out_bad(self, candidates: Sequence[Candidate], refused: Counter[str]) -> list[Candidate]:
         texts = [one.text for one in candidates]
@@ -91,7 +96,7 @@ class Rules:
 
     def _find_fault(self, text: str, *, is_in_language: bool) -> str:
         n_words = len(text.split())
-        if speaks_of_the_task(text) or _REFUSAL.search(text):
+        if speaks_of_the_task(text) or _REFUSAL.search(text.replace("’", "'")):
             return "a refusal, or talk about the task"
         if n_words < self._quality.shortest_words:
             return "too few words"
@@ -113,13 +118,10 @@ class Rules:
                 different.append(one)
         if not different:
             return []
-        n_known = len(self._texts)
-        search = find_near_duplicates(
-            [*self._texts, *(one.text for one in different)], similarity=self._quality.near_duplicate
-        )
+        n_known = len(self._index)
         gone: dict[int, str] = {}
-        for pair in search.pairs:
-            if pair.second < n_known or (pair.first - n_known) in gone or (pair.second - n_known) in gone:
+        for pair in self._index.search([one.text for one in different]).pairs:
+            if (pair.first - n_known) in gone or (pair.second - n_known) in gone:
                 continue
             gone[pair.second - n_known] = self._where[pair.first] if pair.first < n_known else "made before"
         for where in gone.values():

@@ -121,6 +121,7 @@ def _load_judge(settings: AugmentationConfig, train: LabelledSplit) -> JudgeLabe
             expected=f"a model that answers in {train.space.id}",
             got=model.label_space.id,
             where="quality.check_model",
+            hint="name a model of these labels, or leave it empty: labels are then not checked",
         )
 
     def judge(texts: Sequence[str], labels: Sequence[str]) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
@@ -29,7 +30,14 @@ class TemplateSource:
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
-    async def make(self, label: str, seeds: Sequence[Seed], n: int, round_number: int) -> list[Candidate]:  # noqa: ARG002
+    async def make(
+        self,
+        label: str,
+        seeds: Sequence[Seed],  # noqa: ARG002
+        n: int,
+        round_number: int,
+        failed: Counter[str],  # noqa: ARG002
+    ) -> list[Candidate]:
         """Fill templates of the label; none where there is no template for it."""
         templates, slots = _read_templates()
         own = templates.get(label, ())

@@ -80,6 +80,9 @@ def serve(
     with open_annotations(folder, sample, annotator) as file:
         with AnnotationServer(sample, file, annotator, port=port) as server:
             say(f"annotate at {server.address}; Ctrl-C ends it, and nothing is lost")
+            if file.judgements:
+                n_done = sum(one.is_done for one in file.judgements.values())
+                say(f"{n_done} of {len(sample.items)} items are done already; if not by you, take another --annotator")
             if open_browser:
                 webbrowser.open(server.address)
             with suppress(KeyboardInterrupt):

@@ -51,8 +51,13 @@ def augment(
 
             with show_progress(chosen.name) as on_progress:
                 augmented, train = run_augmentation(chosen, config.parent, ledger, on_progress=on_progress)
-            print_courses(export_augmentation(chosen, augmented, train, folder / "data"))
-        say(f'wrote {folder / "data"}; learn from it with data.further_train = ["{folder}/data/augmented.toml:train"]')
+            statistics = export_augmentation(chosen, augmented, train, folder / "data")
+            print_courses(statistics)
+        if statistics["n_made"]:
+            hint = f'learn from it with data.further_train = ["{folder}/data/augmented.toml:train"]'
+        else:
+            hint = "no row was made: see how each label ended, and what was left out"
+        say(f"wrote {folder / 'data'}; {hint}")
     else:
         _experiment(config, folder, settings or ())
 

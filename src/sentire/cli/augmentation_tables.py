@@ -21,13 +21,14 @@ def print_courses(statistics: Mapping[str, Any]) -> None:
     for label, course in statistics["labels"].items():
         table.add_row(label, f"{course['before']:,}", f"{course['made']:,}", str(course["rounds"]), course["end"])
     console.print(table)
-    refused: dict[str, int] = {}
-    for course in statistics["labels"].values():
-        for rule, n in course["refused"].items():
-            refused[rule] = refused.get(rule, 0) + n
-    for rule, n in sorted(refused.items(), key=lambda one: -one[1]):
-        if n:
-            console.print(f"left out: {n:,} {rule}")
+    for title, kind in (("left out", "refused"), ("calls without a text", "failed")):
+        counts: dict[str, int] = {}
+        for course in statistics["labels"].values():
+            for reason, n in course[kind].items():
+                counts[reason] = counts.get(reason, 0) + n
+        for reason, n in sorted(counts.items(), key=lambda one: -one[1]):
+            if n:
+                console.print(f"{title}: {n:,} {reason}")
 
 
 def print_comparisons(found: "Mapping[str, Comparison]") -> None:

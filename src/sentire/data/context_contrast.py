@@ -97,9 +97,10 @@ def _find_fault(fields: Mapping[str, object], seen: set[str]) -> tuple[str, str]
     for given in annotations.values():
         if not isinstance(given, list) or not given:
             return "annotation that is no list of labels", quote(given)
-        for label in given:
-            if not isinstance(label, str) or label not in GOEMOTIONS:
-                return "label outside the label space", quote(label)
+        unknown = [label for label in given if not isinstance(label, str) or label not in GOEMOTIONS]
+        if unknown:
+            return "label outside the label space", quote(unknown[0])
+        for label in set(given):
             votes[label] = votes.get(label, 0) + 1
     labels = fields.get("labels")
     if not isinstance(labels, list) or not labels or any(votes.get(label, 0) < FEWEST_VOTES for label in labels):

@@ -31,8 +31,10 @@ def render_description(
     is_registered = LABEL_SPACES.get(space.name) == space
     labels = f"label_space = {_quote(space.name)}" if is_registered else f"labels = [{_list(space.labels)}]"
     lines = [f"# {title}", "[dataset]", f"name = {_quote(name)}", labels]
-    if space.neutral and not is_registered:
-        lines.append(f"neutral = {_quote(space.neutral)}")
+    if not is_registered:
+        lines.append(f"task = {_quote(space.task)}")
+        if space.neutral:
+            lines.append(f"neutral = {_quote(space.neutral)}")
     lines += [f"licence = {_quote(licence)}", "is_synthetic = true", "", "[columns]"]
     lines += [f"{column} = {_quote(value)}" for column, value in columns.items()]
     if scores:

@@ -10,7 +10,7 @@ cost a matrix product.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -40,7 +40,7 @@ class CohenKappa:
 
     Raises:
         ShapeError: The two are not of one length.
-        DataError: There is no item.
+        DataError: There is no item, or one that is no number.
     """
 
     name = "cohen_kappa"
@@ -52,6 +52,7 @@ class CohenKappa:
             raise ShapeError(expected="two rows of equal length", got=f"{one.shape} and {other.shape}")
         if not len(one):
             raise DataError(expected="items that both annotators judged", got="none")
+        _refuse_missing(_is_no_number(one) | _is_no_number(other))
         categories = np.unique(np.concatenate([one, other]))
         self.n_examples = len(one)
         self._agree = (one == other).astype(np.float64)
@@ -84,12 +85,7 @@ class FleissKappa:
 
     def __init__(self, categories: ArrayLike) -> None:
         table = _check_table(categories)
-        if (table == MISSING).any():
-            raise DataError(
-                expected="a judgement of every item by every annotator",
-                got=f"{int((table == MISSING).sum())} missing",
-                hint="Krippendorff's alpha takes them",
-            )
+        _refuse_missing((table == MISSING) | _is_no_number(table))
         n_annotators = table.shape[0]
         known = np.unique(table)
         self.n_examples = table.shape[1]
@@ -149,7 +145,7 @@ class KrippendorffAlpha:
         """Return alpha for weights of shape (N, R), shape (R,); NaN where only one value was ever given."""
         sums = self._counts.T @ weights
         n = sums.sum(axis=0)
-        seen = self._disagree @ weights / n
+        seen = np.divide(self._disagree @ weights, n, out=np.full_like(n, np.nan), where=n > 0)
         pairs = np.einsum("cr,ck,kr->r", sums, self._distances, sums)
         expected = np.divide(pairs, n * (n - 1), out=np.full_like(pairs, np.nan), where=n > 1)
         return {self.name: _beyond_chance(seen, expected)}
@@ -196,6 +192,19 @@ def _check_table(values: ArrayLike) -> NDArray[np.float64]:
     if not table.shape[1]:
         raise DataError(expected="judged items", got="none")
     return np.asarray(table)
+
+
+def _is_no_number(values: NDArray[Any]) -> NDArray[np.bool_]:
+    return np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=np.bool_)
+
+
+def _refuse_missing(is_missing: NDArray[np.bool_]) -> None:
+    if is_missing.any():
+        raise DataError(
+            expected="a judgement of every item by every annotator",
+            got=f"{int(is_missing.sum())} missing",
+            hint="Krippendorff's alpha takes them",
+        )
 
 
 def _beyond_chance(seen: FloatArray, expected: FloatArray) -> FloatArray:
