@@ -491,6 +491,14 @@ def test_texts_without_all_three_scores_are_counted_in_a_sentence(rated, sentire
     assert "examples with scores of valence, arousal, dominance, got 60 examples, none of which carries all" in ran.err
 
 
+def test_a_contrast_set_is_scored_beside_what_no_model_without_context_can_reach(sentire):
+    shown = sentire("evaluate", "linear", "--data", "context-contrast:test", "--resamples", 20).text
+    (line,) = [line for line in shown.splitlines() if line.startswith("most that a model without context can reach")]
+    assert line.split()[-3:] == ["0.4251", "and", "0"]
+    (line,) = [line for line in shown.splitlines() if line.startswith("right in both of two contexts")]
+    assert line.split()[-5:] == ["0.0000", "0.0000", "to", "0.0000", "363"]
+
+
 def test_models_with_and_without_context_compare_and_are_told_apart(rated, sentire):
     for target in ("labels", "affect"):
         arguments = ["evaluate", "feeling", "--data", "rated.toml:test", "--target", target, "--resamples", 20]

@@ -41,6 +41,8 @@ def test_a_representation_is_trained_told_and_searched_with(sentire, recipe_file
     assert "mean squared shift on dev" in shown
     assert "map_at_r" in shown
     assert "step 8" in shown
+    assert "rows of" in shown
+    assert "left out: without one label alone" in shown
     assert "fingerprint" in ran.err
     texts = tmp_path / "texts.txt"
     texts.write_text("so glad what a day\nhow late no soup again\nmy exam what if\n")
@@ -60,6 +62,9 @@ def test_what_does_not_fit_is_one_line(sentire, recipe_file, tmp_path):
         (["reproduce", "retrofitt"], 'did you mean "retrofit"'),
         (["reproduce", "carl", "--set", "seeds=[]"], "seeds"),
         (["reproduce", "carl", "--set", "n_trane=5"], "n_trane"),
+        (["reproduce", "retrofit", "--set", "map_weights=[-1.0]"], "preservation.weight"),
+        (["reproduce", "retrofit", "--set", "temperature=0"], "temperature"),
+        (["reproduce", "carl", "--set", "queue_size=9"], "or 0 for none, got 9"),
     ):
         ran = sentire(*arguments, "-o", tmp_path / "none")
         assert ran.code == 2

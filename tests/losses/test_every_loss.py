@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from sentire.core.errors import ShapeError
+from sentire.core.errors import DataError, ShapeError
 
 pytest.importorskip("torch")
 
@@ -150,3 +150,24 @@ def test_no_axis_is_broadcast(name):
         with pytest.raises(ShapeError, match="shape"):
             module(*inputs)
     assert n_tried >= 3
+
+
+OF_EMBEDDINGS = {
+    "MomentumContinuousContrastiveLoss": ("queries", "keys", "queries", "keys"),
+    "SpacePreservationLoss": ("embeddings", "fixed"),
+    "SupervisedContrastiveLoss": ("embeddings",),
+    "TokenDetectionLoss": ("logits", "targets"),
+}
+
+
+@pytest.mark.parametrize("name", OF_EMBEDDINGS)
+@pytest.mark.parametrize(("wrong", "shown"), [(float("nan"), "nan"), (float("inf"), "inf"), (-float("inf"), "-inf")])
+def test_a_number_that_is_none_is_named_and_never_becomes_the_loss_of_its_batch(name, wrong, shown):
+    module, case = MODULES[name](), CASES[name]
+    for number, called in enumerate(OF_EMBEDDINGS[name]):
+        inputs = case.make()
+        inputs[number][4, 1] = wrong
+        if name == "TokenDetectionLoss":
+            inputs[2][4, 1] = True  # what does not count may be anything
+        with pytest.raises(DataError, match=f"finite numbers, got {shown} at {called}, row 4, column 1"):
+            module(*inputs)

@@ -69,6 +69,14 @@ def test_every_library_gives_the_same_vectors(tiny_folder, tmp_path, pooling, is
     assert not list(tmp_path.glob(".*")), "nothing half-written is left"
 
 
+def test_electra_gives_the_same_vectors_too(tmp_path):
+    encoder = change(load_encoder(str(write_tiny_encoder(tmp_path / "electra", "electra")), max_tokens=MAX_TOKENS))
+    save_encoder(tmp_path / "saved", encoder, card="")
+    expected = encoder.encode(TEXTS)
+    np.testing.assert_allclose(embed_with_transformers(tmp_path / "saved", TEXTS, "mean"), expected, atol=1e-5)
+    np.testing.assert_allclose(embed_with_sentence_transformers(tmp_path / "saved", TEXTS), expected, atol=1e-5)
+
+
 def test_what_sentence_transformers_saves_is_loaded_here(bert_folder, tmp_path):
     library = pytest.importorskip("sentence_transformers")
     first = tmp_path / "first"

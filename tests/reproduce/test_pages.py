@@ -9,7 +9,7 @@ from sentire.reproduce.carl_page import render_carl_page
 from sentire.reproduce.claims import Claim, render_claims
 from sentire.reproduce.retrofit_page import render_retrofit_page
 from sentire.reproduce.rows import Cell, find_cell, render_table
-from sentire.reproduce.suites import SUITES, get_suite, make_settings
+from sentire.reproduce.suites import SUITES, get_suite, make_settings, run_suite
 
 FOUND = {
     "emotions.pretrained": {"mrr": {"value": 0.3, "low": 0.28, "high": 0.33}, "n": 5},
@@ -29,6 +29,10 @@ def test_one_run_has_its_own_interval_and_several_have_that_of_their_mean():
     assert both.values == (0.5, 0.6)
     assert find_cell(FOUND, "emotions", "tlearn", (1, 2), ("mrr",)) is None  # a seed is missing
     assert find_cell(FOUND, "emotions", "pretrained", (1, 2), ("mrr",), by_seed=True) is None
+    for undefined in (None, math.nan):  # as it reads in a file, and as it was measured
+        found = {"x.a-1": {"r": {"value": undefined, "low": None, "high": None}}, "x.a-2": {"r": {"value": 0.5}}}
+        assert find_cell(found, "x", "a", (1, 2), ("r",)) is None
+        assert find_cell(found, "x", "a", (1,), ("r",)) is None
     plain = find_cell(FOUND, "emotions", "pretrained", (1,), ("n",))
     assert plain.render() == "5.000"
     assert math.isnan(plain.low)
@@ -59,6 +63,8 @@ def alone(mean):
     [
         (Claim.of_ratio("x", make_cell(0.13), make_cell(0.1), 1.3), "held"),
         (Claim.of_ratio("x", make_cell(0.129), make_cell(0.1), 1.3), "did not hold"),
+        (Claim.of_ratio("x", make_cell(0.1), make_cell(0.0), 1.3), "undecided"),
+        (Claim.of_ratio("x", make_cell(-0.2), make_cell(-0.1), 1.3), "undecided"),
         (Claim.of_order("x", make_cell(0.1), make_cell(0.2)), "held"),
         (Claim.of_order("x", make_cell(0.2), make_cell(0.1)), "did not hold"),
         # Against one run: by the interval of the other alone.
@@ -112,6 +118,88 @@ def test_a_page_reads_what_the_parts_found():
     lower = {"macro_f1": {"value": 0.2, "low": 0.18, "high": 0.22}}
     page = render_carl_page(settings, {"probe.emotion.carl-1": probe, "probe.emotion.pretrained": lower})
     assert "1.50 times | held |" in page
+    assert "RMSE of always answering the mean of train: V –, A –." in page
+
+
+def test_every_column_of_a_page_reads_its_own_figure():
+    """Each figure has a number of its own, so that one in the wrong column is seen."""
+    settings = make_settings(SUITES["retrofit"], is_quick=True, overrides={"seeds": [1], "shots": [4, 16]})
+    names = ("ami", "ari", "fms", "mrr", "precision_at_1", "precision_at_k", "map_at_r", "shift")
+    emotions = {name: {"value": (1 + place) / 100, "low": None, "high": None} for place, name in enumerate(names)}
+    tasks = ("sst-2", "sst-5", "sarcasm", "isear", "meld")
+    found = {"emotions.retrofit-1": emotions, "bias.retrofit-1": {"mean_absolute_shift": 0.0123}}
+    found |= {f"neighbours.{task}.retrofit-1": only(0.2 + n / 100) for n, task in enumerate(tasks)}
+    found |= {
+        f"few-shot.{t}.{n}.retrofit-1": only(0.3 + p / 100 + n / 1e3) for p, t in enumerate(tasks) for n in (4, 16)
+    }
+    found |= {"fine-tuned.sst-2.retrofit-1": only(0.77)}
+    found |= {
+        f"map-{weight!r}-{temperature!r}": {
+            "evaluations": [
+                {"step": 3, "p_at_1": 9, "map_at_r": 9},
+                {"step": 6, "p_at_1": weight, "map_at_r": temperature},
+            ],
+            "best_step": 6,
+            "shift_on_dev": 0.001,
+        }
+        for weight in settings.map_weights
+        for temperature in settings.map_temperatures
+    }
+    rows = [
+        line
+        for line in render_retrofit_page(settings, found).splitlines()
+        if line.startswith("| SCL + VSP, per class, MLP")
+    ]
+    cells = [row.split(" | ")[1:] for row in rows]
+    assert [" ".join(row).removesuffix(" |") for row in cells] == [
+        ".010 .020 .030 .040 .050 .060 .070 80.000",
+        ".200 .210 .220 .230 .240",
+        ".304 .316 .314 .326 .324 .336",
+        ".770",
+        "12.300",
+    ]
+    page = render_retrofit_page(settings, found)
+    for weight in settings.map_weights:
+        shown = " | ".join(f"{weight:.3f} / {one:.3f} / 1.00" for one in settings.map_temperatures)
+        assert f"| {weight:g} | {shown} |" in page
+    settings = make_settings(SUITES["carl"], is_quick=True, overrides={"seeds": [1]})
+    measures = ("pearson", "spearman", "concordance", "rmse", "rmse_mean_baseline")
+    probe = {
+        dimension: {
+            measure: {"value": start + place / 100, "low": None, "high": None} for place, measure in enumerate(measures)
+        }
+        for dimension, start in (("valence", 0.1), ("arousal", 0.2))
+    }
+    affect = {"probe": probe, **{name: only(v)["macro_f1"] for name, v in (("shift", 0.01),)}}
+    affect |= {name: {name: only(value)["macro_f1"]} for name, value in (("alignment", 1.5), ("uniformity", -3.5))}
+    found = {"affect.carl-1": affect, "affect.pretrained": affect, "fine-tuned.polarity.carl-1": only(0.88)}
+    found |= {
+        f"probe.{task}.carl-1": only(value) for task, value in (("polarity", 0.8), ("sentiment", 0.4), ("emotion", 0.3))
+    }
+    page = render_carl_page(settings, found)
+    rows = [line for line in page.splitlines() if line.startswith("| CARL: MCCL + PTD")]
+    assert [" ".join(row.split(" | ")[1:]).removesuffix(" |") for row in rows] == [
+        ".100 .110 .120 .130 .200 .210 .220 .230",
+        ".800 .400 .300",
+        ".880",
+        "1.5000 -3.5000 .0100",
+    ]
+    assert "RMSE of always answering the mean of train: V .140, A .240." in page
+
+
+def only(value):
+    return {"macro_f1": {"value": value, "low": None, "high": None}}
+
+
+def test_the_bias_of_the_data_stands_on_the_page():
+    settings = make_settings(SUITES["retrofit"], is_quick=True, overrides={"seeds": [1], "n_task_train": 0})
+    often = {"n": 1234, "most_above": ["joy", 0.25, 0.0625], "most_below": ["fear", 0.0, 0.125]}
+    audit = {"n_texts": 5000, "terms": {"young": often, "deaf": {"n": 3}}}
+    page = render_retrofit_page(settings, {"bias.data": audit})
+    assert "in 5,000 texts; 1 more words stand in fewer than 20 of them." in page
+    assert "| young | 1,234 | joy 25.0% (6.2% in all) | fear 0.0% (12.5% in all) |" in page
+    assert "| deaf |" not in page
+    assert "sst-2: better when fine-tuned on all texts" in page
 
 
 def test_unknown_suites_and_settings_are_refused():
@@ -121,3 +209,30 @@ def test_unknown_suites_and_settings_are_refused():
         make_settings(SUITES["retrofit"], is_quick=True, overrides={"shots": []})
     with pytest.raises(ConfigError, match=r'the unknown key \'n_trian\'.*did you mean "n_train"'):
         make_settings(SUITES["carl"], is_quick=True, overrides={"n_trian": 3})
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "said"),
+    [
+        ("retrofit", {"weight": -1.0}, r"greater than or equal to 0, got -1.0 at weight"),
+        ("retrofit", {"temperature": 0}, r"greater than 0, got 0 at temperature"),
+        ("carl", {"temperature": -0.1}, r"greater than 0, got -0.1 at temperature"),
+        ("carl", {"bandwidth": 0}, r"greater than 0, got 0 at bandwidth"),
+        ("retrofit", {"map_weights": [1.0, -1.0]}, r"greater than or equal to 0, got -1.0 at preservation.weight"),
+        ("retrofit", {"map_temperatures": [0.0]}, r"greater than 0, got 0.0 at contrast.temperature"),
+        ("retrofit", {"seeds": [-1]}, r"greater than or equal to 0, got -1 at seed"),
+        ("retrofit", {"batch_size": 10}, r"contrast.per_class divides, got 10 and 4 at .* of contrast-1"),
+        ("retrofit", {"shots": [16, 0]}, r"at least 1 text of each class, got 0 at shots"),
+        ("retrofit", {"fine_tuned": ["sst2"]}, r"name of a task \(sarcasm, sst-2, sst-5\), got 'sst2'; did you mean"),
+        ("carl", {"queue_size": 32}, r"holds the keys of a batch \(64\), or 0 for none, got 32 at .* of carl-1"),
+        ("carl", {"fine_tuned": ["sst-2"]}, r"name of a task \(emotion, polarity, sentiment\), got 'sst-2'"),
+    ],
+)
+def test_a_size_that_does_not_fit_is_refused_before_anything_is_done(tmp_path, name, overrides, said):
+    def run():
+        settings = make_settings(SUITES[name], is_quick=True, overrides=overrides)
+        run_suite(name, settings, tmp_path / "results", tmp_path / "work")
+
+    with pytest.raises((ConfigError, UnknownNameError), match=said):
+        run()
+    assert not list(tmp_path.iterdir())

@@ -81,6 +81,11 @@ def test_files_of_other_settings_and_damaged_ones_are_refused(tmp_path):
     (tmp_path / "a.json").write_text('{"format": "sentire-suite-part", "format_version": 9}')
     with pytest.raises(ArtifactError, match=r"sentire-suite-part, version 1, got \('sentire-suite-part', 9\)"):
         read_part(tmp_path, part)
+    for lacking in ("key", "figures"):
+        kept = {key: value for key, value in content.items() if key != lacking}
+        (tmp_path / "a.json").write_text(json.dumps(kept))
+        with pytest.raises(ArtifactError, match=r"a part with its key and its figures, got one without.*delete it"):
+            read_part(tmp_path, part)
     (tmp_path / "a.json").write_text('{"form')
     with pytest.raises(ArtifactError, match=r"the file of a suite's part.*delete it"):
         read_part(tmp_path, part)

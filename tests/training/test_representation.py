@@ -1,17 +1,27 @@
 """Training a representation: its terms are those of the formulas, it resumes, and what it saves is the encoder."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
+import orjson
 import pytest
 
-from tiny_training import check_same_checkpoint, invent_rows
+from tiny_training import (
+    SOFT_SCORES,
+    check_same_checkpoint,
+    invent_rows,
+    make_recipe,
+    write_data,
+    write_tiny_encoder,
+)
 
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 import torch
 
+from sentire.classifiers.labelled import read_labelled
 from sentire.core.config import parse_config
 from sentire.core.errors import (
     ArtifactError,
@@ -23,16 +33,22 @@ from sentire.core.errors import (
     UsageError,
 )
 from sentire.core.labels import LabelSpace, load_label_space
+from sentire.core.progress import stay_quiet
+from sentire.encoders.sources import find_encoder
 from sentire.losses.supervised_contrastive import supcon_loss
+from sentire.losses.weighted_contrastive import affect_weights, weighted_contrastive_loss
 from sentire.pairing.positives import same_label
 from sentire.representations.load import load_encoder
-from sentire.representations.sentence_encoder import SentenceEncoder
+from sentire.runtime.load import load
 from sentire.training.label_affect import mix_label_affect, read_label_affect
 from sentire.training.loop import BEST_NAME, STATE_NAME
 from sentire.training.representation import _find_groups, train_representation
-from sentire.training.representation_dev import correlate_with_neighbours
-from sentire.training.representation_objective import RepresentationObjective
+from sentire.training.representation_dev import RepresentationDev, check_dev, correlate_with_neighbours
+from sentire.training.representation_material import read_representation_sources
+from sentire.training.representation_objective import RepresentationObjective, _weigh_pairs
 from sentire.training.representation_recipe import RepresentationRecipe, check_representation_recipe
+from sentire.training.sources import Sources
+from sentire.training.train import fit_encoder
 
 CONTRAST = {"weight": 1.0, "sampler": "stratified"}
 BY_AFFECT = {"metric": "neighbour_affect"}
@@ -77,6 +93,7 @@ METHODS = {
         "data": {"rows": "all"},
         "projection": {"kind": "none"},
     },
+    "share-any": {"contrast": CONTRAST | {"sampler": "plain", "positives": "share-any"}, "data": {"rows": "all"}},
     "carl": {"affect": True, "momentum": {"weight": 1.0}, "token_detection": {"weight": 1.0}},
     "ptd": {"affect": True, "token_detection": {"weight": 1.0}},
     "quadrants": {"affect": True, "momentum": {"weight": 1.0, "targets": "quadrants", "queue_size": 0}},
@@ -108,6 +125,67 @@ def test_every_method_moves_the_encoder_and_saves_it(make, encoder, tmp_path, me
     assert [n_done for n_done, n_total, note in told if note.startswith("loss")][-1] == told[-1][1]
 
 
+@pytest.mark.parametrize("model_type", ["roberta", "distilbert", "electra"])
+@pytest.mark.parametrize("method", ["retrofit", "carl"])
+def test_other_kinds_of_encoders_are_moved_too(make, tmp_path, model_type, method):
+    folder = write_tiny_encoder(tmp_path / model_type, model_type)
+    recipe = make(**METHODS[method] | {"encoder": {"name": str(folder)}}, optimisation={"n_epochs": 1})
+    found = train_representation(recipe, tmp_path / "out")
+    assert found.report["shift_on_dev"] > 1e-8
+    assert load_encoder(str(tmp_path / "out")).fingerprint == found.encoder.fingerprint
+
+
+def test_two_tasks_are_learned_together(make, tmp_path, monkeypatch):
+    made = watch(monkeypatch)
+    second = write_data(tmp_path / "second", n_train=50, is_single=True)
+    recipe = make(
+        data={"further_train": f"{second}:train"},
+        classification={"weight": 2.0, "further_weight": 3.0},
+        optimisation={"metric": "macro_f1"},
+    )
+    found = train_representation(recipe, tmp_path / "out")
+    counts = dict(found.report["n_texts"])
+    assert counts.pop(f"{second}:train") == 50
+    (n_own,) = counts.values()
+    (objective,) = made
+    network, material = objective.network, objective._material
+    vectors = torch.randn(len(material), 8, generator=torch.Generator().manual_seed(1))
+    own, other = torch.from_numpy(material.classes[:n_own]), torch.from_numpy(material.further_classes[n_own:])
+    expected = 2.0 * torch.nn.functional.cross_entropy(network.label_head(vectors[:n_own]), own)
+    expected = expected + 3.0 * torch.nn.functional.cross_entropy(network.further_head(vectors[n_own:]), other)
+    torch.testing.assert_close(objective._measure_loss(vectors, np.arange(len(material)), None), expected)
+
+
+def test_a_seed_decides_and_what_does_not_become_better_ends(make, tmp_path):
+    recipe = make(**METHODS["retrofit"], optimisation={"n_epochs": 1})
+    marks = [
+        train_representation(replace(recipe, seed=seed), tmp_path / f"{number}").encoder.fingerprint
+        for number, seed in enumerate((3, 3, 4))
+    ]
+    assert marks[0] == marks[1] != marks[2]
+    idle = make(**METHODS["retrofit"], optimisation={"n_epochs": 9, "patience": 2, "learning_rate": 1e-12})
+    report = train_representation(idle, tmp_path / "idle").report
+    steps = [row["step"] for row in report["evaluations"]]
+    assert len(steps) == 3
+    assert report["best_step"] == steps[0]
+
+
+def test_an_encoder_that_was_moved_is_moved_further_and_fine_tuned(make, data, tmp_path):
+    first = train_representation(make(**METHODS["retrofit"]), tmp_path / "first")
+    again = make(**METHODS["carl"] | {"encoder": {"name": str(first.folder)}})
+    second = train_representation(again, tmp_path / "second")
+    assert "From: " + str(first.folder) in (second.folder / "README.md").read_text()
+    recipe = make_recipe(data, second.folder, optimisation={"learning_rate": 1e-12})
+    sources = read_representation_sources(make(**METHODS["jaccard"]))
+    pair = Sources(labelled=[sources.labelled], unlabelled={}, rated=None, dev=sources.dev, dev_rated=None)
+    (tmp_path / "third").mkdir()
+    network, _, _ = fit_encoder(
+        recipe, find_encoder(str(second.folder)), pair, tmp_path / "third", on_progress=stay_quiet
+    )
+    for name, value in second.encoder.model.state_dict().items():
+        torch.testing.assert_close(network.encoder.state_dict()[name], value, rtol=0, atol=1e-6)
+
+
 @pytest.mark.parametrize("method", ["retrofit", "carl"])
 def test_stopped_and_resumed_it_ends_the_same(make, tmp_path, method):
     recipe = make(**METHODS[method])
@@ -130,7 +208,9 @@ def test_stopped_and_resumed_it_ends_the_same(make, tmp_path, method):
         train_representation(other, tmp_path / "whole")
 
 
-def test_parts_and_cached_gradients_change_nothing(make, tmp_path):
+@pytest.mark.parametrize("method", ["retrofit", "mccl"])
+def test_parts_and_cached_gradients_change_nothing(make, tmp_path, method):
+    sections = METHODS["retrofit"] if method == "retrofit" else {"affect": True, "momentum": {"weight": 1.0}}
     weights = {}
     for name, section in {
         "whole": {"texts_per_part": 99},
@@ -139,7 +219,7 @@ def test_parts_and_cached_gradients_change_nothing(make, tmp_path):
     }.items():
         # RAdam's first steps are momentum alone: rounding is not blown up by a division by the gradient's own size.
         smooth = section | {"optimiser": "radam", "n_epochs": 1}
-        recipe = make(**METHODS["retrofit"], encoder={"inner_dropout": 0.0}, optimisation=smooth)
+        recipe = make(**sections, encoder={"inner_dropout": 0.0}, optimisation=smooth)
         found = train_representation(recipe, tmp_path / name)
         weights[name] = found.encoder.model.state_dict()
     for name in ("parts", "cached"):
@@ -173,6 +253,77 @@ def test_the_loss_of_retrofitting_is_the_sum_of_its_two_terms(make, tmp_path, mo
     expected = supcon_loss(projected, positives, temperature=0.1).mean()
     expected = expected + 3.0 * (vectors - torch.from_numpy(objective._fixed[rows])).square().mean()
     torch.testing.assert_close(objective._measure_loss(vectors, rows, None), expected)
+
+
+def test_the_loss_of_momentum_contrast_is_that_of_all_keys_there_are(make, tmp_path, monkeypatch):
+    made = watch(monkeypatch)
+    recipe = make(affect=True, momentum={"weight": 3.0, "temperature": 0.2, "bandwidth": 0.7, "queue_size": 20})
+    train_representation(recipe, tmp_path)
+    (objective,) = made
+    generator = torch.Generator().manual_seed(1)
+    rows = objective.open_epoch(0)[0]
+    vectors = torch.randn(len(rows), 8, generator=generator)
+    keys = torch.nn.functional.normalize(torch.randn(len(rows), 64, generator=generator), dim=1)
+    past_keys, past_labels = objective.network.queue.read()
+    assert len(past_keys) == 20
+    own = torch.from_numpy(objective._material.affect[rows])
+    queries = torch.nn.functional.normalize(objective.network.projection(vectors), dim=1)
+    expected = 3.0 * weighted_contrastive_loss(
+        queries,
+        torch.cat([keys, past_keys]),
+        affect_weights(own, torch.cat([own, past_labels]), bandwidth=0.7),
+        temperature=0.2,
+    )
+    torch.testing.assert_close(objective._measure_loss(vectors, rows, keys), expected.mean())
+    # They go into the queue after the step, in the place of the oldest.
+    objective.finish_step()
+    kept, labels = objective.network.queue.read()
+    for key, label in zip(keys, own, strict=True):
+        place = int((kept - key).abs().sum(dim=1).argmin())
+        assert torch.equal(kept[place], key)
+        assert torch.equal(labels[place], label)
+
+
+def test_labels_overlap_by_their_degrees():
+    rng = np.random.default_rng(0)
+    queries, keys = (rng.random((n, 5)) * (rng.random((n, 5)) < 0.6) for n in (7, 9))
+    queries[2] = 0.0
+    keys[3] = queries[4]
+    slow = [[np.minimum(a, b).sum() / max(np.maximum(a, b).sum(), 1e-30) for b in keys] for a in queries]
+    found = _weigh_pairs("labels", torch.tensor(queries), torch.tensor(keys), 1.0)
+    np.testing.assert_allclose(found, slow, atol=1e-12)
+    assert found[4, 3] == 1.0
+    assert not found[2].any()
+    # Of hard labels: Jaccard, to the last bit.
+    sets = [torch.from_numpy((rng.random((n, 5)) < 0.4).astype(np.float32)) for n in (20, 30)]
+    both, either = sets[0] @ sets[1].T, torch.maximum(sets[0][:, None], sets[1][None]).sum(dim=2)
+    assert torch.equal(_weigh_pairs("labels", *sets, 1.0), both / either.clamp(min=1))
+
+
+def test_a_momentum_contrast_of_labels_takes_the_degrees_that_the_data_gives(make, tmp_path, monkeypatch):
+    made = watch(monkeypatch)
+    soft = write_data(tmp_path / "soft", scores=SOFT_SCORES)
+    names = {"train": f"{soft}:train", "dev": f"{soft}:dev", "rows": "all"}
+    train_representation(make(data=names, momentum={"weight": 1.0, "targets": "labels"}), tmp_path / "out")
+    (objective,) = made
+    material = objective._material
+    assert set(np.unique(material.degrees)) == {np.float32(0.15), np.float32(0.9)}
+    np.testing.assert_array_equal(material.degrees > 0.5, material.targets > 0)
+    _, labels = objective.network.queue.read()
+    assert set(np.unique(labels)) == {np.float32(0.15), np.float32(0.9)}
+
+
+def test_special_tokens_and_padding_are_never_moved(make, tmp_path, monkeypatch):
+    made = watch(monkeypatch)
+    train_representation(make(**METHODS["carl"]), tmp_path)
+    (objective,) = made
+    part = objective._assemble(np.arange(6), torch.device("cpu"))
+    tokens = objective._find_eligible(part)
+    expected = torch.zeros_like(tokens)
+    for row, ids in enumerate(objective._material.tokens[:6]):
+        expected[row, 1 : 1 + len(ids)] = True  # between [CLS] and [SEP]
+    assert torch.equal(tokens, expected)
+    assert not expected.all()
 
 
 def test_a_strong_preservation_keeps_the_vectors_where_they_were(make, tmp_path):
@@ -260,11 +411,22 @@ def test_sections_that_do_not_fit_together_are_refused(make, sections, said):
 @pytest.mark.parametrize(
     ("section", "key"),
     [
-        ({"contrast": {"temperature": 0.0}}, "contrast.temperature"),
-        ({"preservation": {"weight": -1.0}}, "preservation"),
+        ({"contrast": {"temperature": 0.0}}, r"contrast\.temperature"),
+        ({"contrast": {"temperature": -0.1}}, r"contrast\.temperature"),
+        ({"contrast": {"weight": -1.0}}, r"contrast\.weight"),
+        ({"contrast": {"per_class": 1}}, r"contrast\.per_class"),
+        ({"preservation": {"weight": -1.0}}, r"preservation\.weight"),
+        ({"preservation": {"weight": math.nan}}, r"preservation\.weight"),
+        ({"momentum": {"temperature": 0.0}}, r"momentum\.temperature"),
+        ({"momentum": {"temperature": math.nan}}, r"momentum\.temperature"),
+        ({"momentum": {"bandwidth": 0.0}}, r"momentum\.bandwidth"),
+        ({"momentum": {"momentum": 1.0}}, r"momentum\.momentum"),
+        ({"momentum": {"queue_size": -1}}, r"momentum\.queue_size"),
+        ({"token_detection": {"share": 0.6}}, r"token_detection\.share"),
+        ({"token_detection": {"step": 0.0}}, r"token_detection\.step"),
     ],
 )
-def test_a_temperature_of_0_and_a_negative_weight_are_refused(make, section, key):
+def test_a_setting_out_of_its_range_is_refused_by_its_name(make, section, key):
     with pytest.raises(ConfigError, match=key):
         make(**section)
 
@@ -274,9 +436,12 @@ def test_data_that_cannot_be_learned_from_is_refused(make, data, tmp_path):
         train_representation(make(affect=True, momentum={"weight": 1.0, "queue_size": 97}), tmp_path)
     with pytest.raises(UsageError, match=r"batch"):
         train_representation(make(contrast=CONTRAST, optimisation={"batch_size": 512}), tmp_path)
-    one_class = {"n_train": 2}
-    with pytest.raises((DataError, UsageError)):
-        train_representation(make(contrast=CONTRAST, data=one_class), tmp_path)
+    # Of all texts, those with ratings alone are keys.
+    mixed = {"affect_train": [{"data": f"{data}:more"}], "affect_dev": f"{data}:dev"}
+    with pytest.raises(ConfigError, match=r"a queue of at most 12 keys, one a text, got 16"):
+        train_representation(
+            make(data=mixed, momentum={"weight": 1.0, "queue_size": 16}, classification={"weight": 1.0}), tmp_path
+        )
     with pytest.raises(ConfigError, match=r"at most 40 tokens, which the encoder has positions for, got 41"):
         train_representation(make(contrast=CONTRAST, encoder={"max_tokens": 41}), tmp_path)
 
@@ -344,7 +509,172 @@ def test_neighbours_tell_affect_where_vectors_follow_it():
     assert abs(correlate_with_neighbours(generator.normal(size=(300, 4)).astype(np.float32), affect)) < 0.3
 
 
-def test_a_vector_that_is_no_number_ends_the_training(make, tmp_path, monkeypatch):
-    monkeypatch.setattr(SentenceEncoder, "encode", lambda _, texts: np.full((len(texts), 8), np.nan, np.float32))
-    with pytest.raises(TrainingError, match=r"expected finite vectors, got NaN or infinity.*lower the learning rate"):
-        train_representation(make(**METHODS["retrofit"]), tmp_path)
+def spoil(monkeypatch, after_step, value):
+    """Make all weights of the last layer so many times as large, once so many steps were made."""
+    finish, n_done = RepresentationObjective.finish_step, []
+
+    def finish_and_spoil(self):
+        finish(self)
+        n_done.append(1)
+        if len(n_done) == after_step:
+            with torch.no_grad():
+                for parameter in self.network.encoder.encoder.layer[-1].output.LayerNorm.parameters():
+                    parameter *= value
+
+    monkeypatch.setattr(RepresentationObjective, "finish_step", finish_and_spoil)
+
+
+@pytest.mark.parametrize("method", ["retrofit", "cached", "carl", "ptd"])
+def test_a_loss_that_is_no_number_ends_the_training(make, tmp_path, monkeypatch, method):
+    spoil(monkeypatch, 1, math.nan)
+    loop = {"checkpoint_seconds": 1e9, "is_cached": method == "cached"}  # a checkpoint would refuse them, too
+    sections = METHODS["retrofit" if method == "cached" else method] | {"optimisation": loop}
+    with pytest.raises(
+        TrainingError, match=r"a finite loss and gradient, got nan at step 2 at tiny; nothing .*lower the learning rate"
+    ):
+        train_representation(make(**sections), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("value", "got"),
+    [(math.nan, r"\d+ of \d+ others"), (math.inf, r"\d+ of \d+ others"), (0.0, r"(\d+) of \1 of length 0")],
+)
+def test_a_vector_that_is_no_number_ends_the_training(make, tmp_path, monkeypatch, value, got):
+    recipe = make(**METHODS["tlearn"])
+    n_steps = len(read_representation_sources(recipe).labelled) // 16 + 1
+    spoil(monkeypatch, n_steps, value)  # before the first look at dev
+    with pytest.raises(TrainingError, match=rf"finite vectors with a direction, got {got}; .*lower the learning rate"):
+        train_representation(recipe, tmp_path)
+
+
+def write_own(folder, rows):
+    """Write a description whose train split has these labels and rising ratings, beside the invented dev split."""
+    path, own = write_data(folder), []
+    for number, labels in enumerate(rows):
+        kept = {"nr": f"r{number}", "text": f"so glad {number}", "labels": labels, "context": [], "who": "p", "d": 3}
+        own.append(kept | {"v": 1 + 4 * number / len(rows), "a": 1 + (number % 7) / 2})
+    (folder / "train.jsonl").write_bytes(b"\n".join(map(orjson.dumps, own)) + b"\n")
+    return {"train": f"{path}:train", "dev": f"{path}:dev"}
+
+
+def test_texts_that_never_meet_a_positive_are_no_training(make, tmp_path):
+    names = write_own(tmp_path / "own", [["glad"]] * 40)
+    apart = CONTRAST | {"sampler": "plain", "positives": "affect", "affect_radius": 1e-6}
+    recipe = make(affect=True, contrast=apart, data={"affect_train": [{"data": names["train"]}]})
+    with pytest.raises(
+        TrainingError,
+        match=r"texts with a positive in their batch, got none among \d+ since .*at contrast of tiny; take",
+    ):
+        train_representation(recipe, tmp_path / "out")
+
+
+def test_a_batch_of_one_text_has_nothing_to_be_told_from_and_is_counted(make, tmp_path):
+    # 11 texts in batches of 2: one of them is alone in its batch, and there is no queue.
+    recipe = make(
+        affect=True,
+        data={"n_train": 11},
+        momentum={"weight": 1.0, "queue_size": 0},
+        optimisation={"batch_size": 2, "n_epochs": 1},
+    )
+    (evaluation,) = train_representation(recipe, tmp_path).report["evaluations"]
+    assert evaluation["share_without_positive"] == pytest.approx(1 / 11)
+    assert math.isfinite(evaluation["loss"])
+
+
+@pytest.mark.parametrize("method", ["retrofit", "per-class", "jaccard", "share-any", "tlearn", "categories"])
+def test_one_class_alone_is_refused(make, tmp_path, method):
+    sections = METHODS[method]
+    names = write_own(tmp_path / "own", [["glad"]] * 40)
+    with pytest.raises(
+        DataError, match=r"texts of two classes or more, got 40 of glad alone at .*toy\.toml:train; without a text of"
+    ):
+        train_representation(make(**sections | {"data": names | sections.get("data", {})}), tmp_path / "out")
+
+
+def test_a_label_outside_of_the_space_is_counted_and_left_out(make, tmp_path):
+    names = write_own(tmp_path / "own", [["glad"], ["cross"]] * 20 + [["gladd"]])
+    found = train_representation(make(contrast=CONTRAST, data=names), tmp_path / "out")
+    assert found.report["n_texts"] == {names["train"]: 40}
+    assert sum(found.report["left_out"][names["train"]].values()) == 1
+
+
+def test_what_is_left_out_is_counted(make, data, tmp_path):
+    found = train_representation(make(contrast=CONTRAST, data={"n_train": 30}), tmp_path / "out")
+    labels = [row["labels"] for row in invent_rows(96, seed=0)]
+    n_single = sum(len(one) == 1 for one in labels)
+    assert found.report["n_texts"] == {f"{data}:train": 30}
+    assert found.report["left_out"][f"{data}:train"] == {
+        "rejected_rows": 0,
+        "without_usable_label": 0,
+        "without_one_label_alone": 96 - n_single,
+    }
+
+
+def test_valence_and_arousal_may_come_from_a_model(make, data, tmp_path):
+    affect = {"affect_train": [{"data": f"{data}:train", "ratings": "model:default"}]}
+    recipe = make(affect=True, data=affect, momentum={"weight": 1.0})
+    (rated,) = read_representation_sources(recipe).rated
+    expected = load("default").judge(rated.texts).vad
+    np.testing.assert_allclose(rated.affect, expected[:, :2], atol=1e-5)
+    found = train_representation(recipe, tmp_path / "out")
+    assert found.report["n_texts"] == {f"{data}:train, affect by model:default": 96}
+    assert f"| {data}:train, affect by model:default | 96 |" in (tmp_path / "out" / "README.md").read_text()
+    affect["affect_train"][0]["ratings"] = "model:linear"
+    with pytest.raises(
+        DataError, match=r"a model that answers valence and arousal, got one without at ratings model:l"
+    ):
+        read_representation_sources(make(affect=True, data=affect, momentum={"weight": 1.0}))
+
+
+@pytest.mark.corpus
+def test_valence_and_arousal_may_come_from_the_labels_words(make, corpus_root):
+    affect = {"affect_train": [{"data": "goemotions:dev", "ratings": "labels"}], "n_train": 200}
+    recipe = make(affect=True, data=affect, momentum={"weight": 1.0})
+    (rated,) = read_representation_sources(recipe, corpus_root).rated
+    assert rated.title == "goemotions:dev, affect by labels"
+    assert rated.affect.shape == (200, 2)
+    space = load_label_space("goemotions")
+    of_words = read_label_affect(space, corpus_root)[:, :2]
+    whole = read_labelled("goemotions:dev", None, corpus_root)
+    row = whole.texts.index(rated.texts[0])
+    np.testing.assert_allclose(rated.affect[0], of_words[whole.targets[row]].mean(axis=0), atol=1e-6)
+
+
+def make_dev(n=30, classes=(0, 1), n_rated=0):
+    affect = np.random.default_rng(0).normal(size=(n_rated, 2)).astype(np.float32)
+    return RepresentationDev(
+        texts=["so glad"] * n,
+        classes=np.resize(np.array(classes, np.int64), n),
+        rated_texts=["so glad"] * n_rated,
+        affect=affect,
+    )
+
+
+def test_a_dev_that_tells_nothing_is_refused_before_the_training(make, data, tmp_path):
+    check_dev(make_dev(n=11, n_rated=22))
+    check_dev(make_dev(n=0, n_rated=22))
+    for dev, message in (
+        (make_dev(n=10), r"more than 10 dev texts with one label each, of two classes or more, got 10 texts of 2 cl"),
+        (make_dev(classes=(4,)), r"got 30 texts of 1 classes at data\.dev"),
+        (make_dev(n=11, classes=range(11)), r"got 11 texts of 11 classes at data\.dev; take more of dev"),
+        (make_dev(n_rated=21), r"more than 21 dev texts with ratings, got 21 at data\.affect_dev"),
+    ):
+        with pytest.raises(DataError, match=message):
+            check_dev(dev)
+    flat = make_dev(n_rated=30)
+    flat.affect[:, 1] = 0.25
+    with pytest.raises(DataError, match=r"differ in valence and in arousal, got the same of one of them in all texts"):
+        check_dev(flat)
+    with pytest.raises(DataError, match=r"more than 21 dev texts with ratings, got 8"):
+        train_representation(make(**METHODS["carl"] | {"data": {"n_dev": 8}}), tmp_path)
+
+
+def test_a_tokenizer_of_other_weights_is_refused(make, tmp_path):
+    from tokenizers import Tokenizer
+
+    folder = write_tiny_encoder(tmp_path / "mixed")
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.add_tokens(["hooray"])
+    tokenizer.save(str(folder / "tokenizer.json"))
+    with pytest.raises(ArtifactError, match=r"the encoder's own tokenizer, with ids below its \d+ .*got 'hooray'"):
+        train_representation(make(contrast=CONTRAST, encoder={"name": str(folder)}), tmp_path / "out")

@@ -15,10 +15,7 @@ def print_training(console: Console, trained: TrainedModel) -> None:
     console.print(Text(trained.model.name, style="bold"))
     settings = ", ".join(f"{name} {value}" for name, value in report["classifier"].items())
     console.print(Text(f"{report['n_train']:,} texts, {report['n_features']:,} terms; {settings}", style="dim"))
-    for split, counts in report["left_out"].items():
-        for reason, count in counts.items():
-            if count:
-                console.print(Text(f"{count:,} rows of {split} left out: {reason.replace('_', ' ')}", style="yellow"))
+    _print_left_out(console, report)
     if report["n_train_without_label"]:
         console.print(Text(f"{report['n_train_without_label']:,} texts of train carry no label", style="dim"))
     if report["search"]:
@@ -35,10 +32,7 @@ def print_encoder_training(console: Console, name: str, report: dict[str, Any]) 
     console.print(Text(name, style="bold"))
     counts = ", ".join(f"{n:,} of {split}" for split, n in report["n_train"].items())
     console.print(Text(f"{counts}; ONNX {report['precision']}, {report['n_bytes'] / 1e6:.1f} MB", style="dim"))
-    for split, reasons in report["left_out"].items():
-        for reason, count in reasons.items():
-            if count:
-                console.print(Text(f"{count:,} rows of {split} left out: {reason.replace('_', ' ')}", style="yellow"))
+    _print_left_out(console, report)
     _print_evaluations(console, "training (dev, cut-offs of each half from the other)", report)
     _print_dev_fit(console, report)
     if report["affect"] is not None:
@@ -53,7 +47,15 @@ def print_representation_training(console: Console, name: str, report: dict[str,
     console.print(Text(name, style="bold"))
     counts = ", ".join(f"{n:,} of {split}" for split, n in report["n_texts"].items())
     console.print(Text(f"{counts}; mean squared shift on dev {report['shift_on_dev']:.6f}", style="dim"))
+    _print_left_out(console, report)
     _print_evaluations(console, "training (dev)", report)
+
+
+def _print_left_out(console: Console, report: dict[str, Any]) -> None:
+    for split, reasons in report["left_out"].items():
+        for reason, count in reasons.items():
+            if count:
+                console.print(Text(f"{count:,} rows of {split} left out: {reason.replace('_', ' ')}", style="yellow"))
 
 
 def _print_evaluations(console: Console, title: str, report: dict[str, Any]) -> None:

@@ -303,7 +303,7 @@ class NearDuplicateIndex:
             reach = max(1, _bound(len(self._forms) + len(forms)) // (2 * len(forms)))
             for row in np.flatnonzero(highs - lows > 2 * reach):
                 bucket = members[lows[row] : highs[row]]
-                middle = int(lows[row]) + bisect_left(bucket, forms[row], key=lambda one: self._forms[one])
+                middle = int(lows[row]) + bisect_left(bucket, forms[int(row)], key=lambda one: self._forms[one])
                 lows[row], highs[row] = max(lows[row], middle - reach), min(highs[row], middle + reach)
         sizes = highs - lows
         new = np.repeat(np.arange(len(forms)), sizes)

@@ -1,4 +1,4 @@
-"""What the losses of embeddings share: axes that fit together, settings above 0, similarities in full precision."""
+"""What the losses of embeddings share: axes that fit together, finite numbers, similarities in full precision."""
 
 import math
 
@@ -50,6 +50,26 @@ def check_truths(**masks: Tensor) -> None:
     for name, mask in masks.items():
         if mask.dtype != torch.bool:
             raise DataError(expected="true and false", got=f"values of {mask.dtype}", where=name)
+
+
+def check_numbers(**tensors: Tensor) -> None:
+    """Make sure that numbers are finite, since one that is not would be the loss of its whole batch.
+
+    Args:
+        tensors: Each of two axes, by its name.
+
+    Raises:
+        DataError: One of them holds NaN or infinity; the message names the first place.
+    """
+    for name, tensor in tensors.items():
+        is_finite = torch.isfinite(tensor)
+        if not bool(is_finite.all()):
+            row, column = (int(place) for place in (~is_finite).nonzero()[0])
+            raise DataError(
+                expected="finite numbers",
+                got=f"{float(tensor[row, column]):g}",
+                where=f"{name}, row {row}, column {column}",
+            )
 
 
 def to_precise(values: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """Vector space preservation: an embedding stays near the place that the untouched encoder gave it."""
 
 from sentire.core.errors import MissingExtraError
-from sentire.losses.embeddings import check_axes, to_precise
+from sentire.losses.embeddings import check_axes, check_numbers, to_precise
 
 try:
     from torch import Tensor, nn
@@ -25,8 +25,10 @@ def preservation_loss(embeddings: Tensor, fixed: Tensor) -> Tensor:
 
     Raises:
         ShapeError: The shapes differ, or are not (B, D).
+        DataError: A number is NaN or infinite.
     """
     check_axes(("embeddings", "BD", embeddings), ("fixed", "BD", fixed))
+    check_numbers(embeddings=embeddings, fixed=fixed)
     precise = to_precise(embeddings)
     return (precise - fixed.to(precise.dtype)).square().mean(dim=1)
 

@@ -1,7 +1,14 @@
 """Supervised contrastive loss: an embedding lies nearer to those of its kind than to the rest of the batch."""
 
 from sentire.core.errors import MissingExtraError
-from sentire.losses.embeddings import check_above_zero, check_axes, check_truths, compare, to_precise
+from sentire.losses.embeddings import (
+    check_above_zero,
+    check_axes,
+    check_numbers,
+    check_truths,
+    compare,
+    to_precise,
+)
 
 try:
     import torch
@@ -20,8 +27,8 @@ def supcon_loss(embeddings: Tensor, positives: Tensor, *, temperature: float) ->
     has no value, where the equation would divide by 0.
 
     Args:
-        embeddings: z, shape (B, D). Rows of length 1 are the caller's to make: they are neither checked nor
-            normalised here. Half precision is computed in float32, under autocast, too.
+        embeddings: z, shape (B, D), finite. Rows of length 1 are the caller's to make: their length is neither
+            checked nor changed here. Half precision is computed in float32, under autocast, too.
         positives: Whether column p is a positive of row i, shape (B, B), boolean; the diagonal does not count.
         temperature: τ, above 0.
 
@@ -31,7 +38,7 @@ def supcon_loss(embeddings: Tensor, positives: Tensor, *, temperature: float) ->
 
     Raises:
         ShapeError: The shapes do not fit together.
-        DataError: ``positives`` is not boolean.
+        DataError: ``positives`` is not boolean, or an embedding is NaN or infinite.
         UsageError: The temperature is no number above 0.
 
     Cost: B² D products, and B² numbers kept for the gradient.
@@ -45,6 +52,7 @@ def supcon_loss(embeddings: Tensor, positives: Tensor, *, temperature: float) ->
     check_above_zero(temperature, where="temperature")
     check_axes(("embeddings", "BD", embeddings), ("positives", "BB", positives))
     check_truths(positives=positives)
+    check_numbers(embeddings=embeddings)
     precise = to_precise(embeddings)
     itself = torch.eye(len(precise), dtype=torch.bool, device=precise.device)
     others = positives & ~itself

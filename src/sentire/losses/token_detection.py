@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sentire.core.errors import DataError, MissingExtraError, UsageError
-from sentire.losses.embeddings import check_above_zero, check_axes, check_truths, to_precise
+from sentire.losses.embeddings import check_above_zero, check_axes, check_numbers, check_truths, to_precise
 
 try:
     import torch
@@ -33,12 +33,13 @@ def token_detection_loss(logits: Tensor, targets: Tensor, counted: Tensor) -> Te
 
     Raises:
         ShapeError: The shapes do not fit together.
-        DataError: ``counted`` is not boolean.
+        DataError: ``counted`` is not boolean, or a logit or target of a counted token is NaN or infinite.
     """
     check_axes(("logits", "BT", logits), ("targets", "BT", targets), ("counted", "BT", counted))
     check_truths(counted=counted)
     precise = to_precise(logits).masked_fill(~counted, 0.0)
     exact = targets.to(precise.dtype).masked_fill(~counted, 0.0)
+    check_numbers(logits=precise, targets=exact)
     values = binary_cross_entropy_with_logits(precise, exact, reduction="none")
     return (values * counted).sum(dim=1) / counted.sum(dim=1).clamp(min=1)
 

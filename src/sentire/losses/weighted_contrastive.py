@@ -1,7 +1,7 @@
 """Contrastive loss with weighted positives, and the weights by which texts of like affect attract each other."""
 
 from sentire.core.errors import DataError, MissingExtraError
-from sentire.losses.embeddings import check_above_zero, check_axes, compare, to_precise
+from sentire.losses.embeddings import check_above_zero, check_axes, check_numbers, compare, to_precise
 
 try:
     import torch
@@ -20,9 +20,10 @@ def weighted_contrastive_loss(queries: Tensor, keys: Tensor, weights: Tensor, *,
     Departures: a query without any weight, which nothing attracts, has no value.
 
     Args:
-        queries: q, shape (B, D). Rows of length 1 are the caller's to make, here and for the keys. Half precision is
-            computed in float32, under autocast, too.
-        keys: k, shape (K, D); those of a momentum encoder or a queue come without gradient.
+        queries: q, shape (B, D), finite. Rows of length 1 are the caller's to make, here and for the keys. Half
+            precision is computed in float32, under autocast, too.
+        keys: k, shape (K, D), finite; those of a momentum encoder or a queue come without gradient. A query has nothing
+            to tell a single key from: its value is 0.
         weights: w, shape (B, K), finite and 0 or more; only their shares of the row matter.
         temperature: τ, above 0.
 
@@ -31,13 +32,14 @@ def weighted_contrastive_loss(queries: Tensor, keys: Tensor, weights: Tensor, *,
 
     Raises:
         ShapeError: The shapes do not fit together.
-        DataError: A weight is negative, infinite or NaN.
+        DataError: A weight is negative, infinite or NaN, or a query or key is not finite.
         UsageError: The temperature is no number above 0.
 
     Cost: B K D products, and B K numbers kept for the gradient.
     """
     check_above_zero(temperature, where="temperature")
     check_axes(("queries", "BD", queries), ("keys", "KD", keys), ("weights", "BK", weights))
+    check_numbers(queries=queries, keys=keys)
     precise = to_precise(queries)
     exact = weights.to(precise.dtype)
     wrong = ~((exact >= 0) & (exact < torch.inf))  # in this form NaN is wrong, too
@@ -64,8 +66,8 @@ def affect_weights(queries: Tensor, keys: Tensor, *, bandwidth: float) -> Tensor
     ``weighted_contrastive_loss``.
 
     Args:
-        queries: Valence and arousal of the queries, shape (B, A), A = 2, z-scored.
-        keys: Those of the keys, shape (K, A).
+        queries: Valence and arousal of the queries, shape (B, A), A = 2, z-scored, finite.
+        keys: Those of the keys, shape (K, A), finite.
         bandwidth: σ, above 0, on the same scale.
 
     Returns:
@@ -74,6 +76,7 @@ def affect_weights(queries: Tensor, keys: Tensor, *, bandwidth: float) -> Tensor
 
     Raises:
         ShapeError: The shapes do not fit together.
+        DataError: A label is NaN or infinite.
         UsageError: The bandwidth is no number above 0.
 
     Example:
@@ -83,6 +86,7 @@ def affect_weights(queries: Tensor, keys: Tensor, *, bandwidth: float) -> Tensor
     """
     check_above_zero(bandwidth, where="bandwidth")
     check_axes(("queries", "BA", queries), ("keys", "KA", keys))
+    check_numbers(queries=queries, keys=keys)
     precise = to_precise(queries)
     # Without the expansion into products, whose rounding would give equal labels a distance.
     distances = torch.cdist(precise, keys.to(precise.dtype), compute_mode="donot_use_mm_for_euclid_dist")
@@ -121,6 +125,9 @@ class MomentumContinuousContrastiveLoss(nn.Module):
 
         Returns:
             Shape (A,); see ``weighted_contrastive_loss``.
+
+        Raises:
+            ShapeError, DataError: As ``affect_weights`` and ``weighted_contrastive_loss``.
         """
         weights = affect_weights(query_affect, key_affect, bandwidth=self.bandwidth)
         return weighted_contrastive_loss(queries, keys, weights, temperature=self.temperature)

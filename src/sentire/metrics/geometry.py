@@ -122,6 +122,13 @@ def embedding_shift(
 ) -> Estimate:
     """Average ``shift_per_text`` over the texts, with an interval over texts.
 
+    Args:
+        embeddings: After the training, shape (N, D).
+        fixed: Before it, of the same texts, shape (N, D).
+        seed: Of the resamples.
+        n_resamples: Of the bootstrap.
+        confidence: Of the interval.
+
     Raises:
         ShapeError: The shapes differ, or are not (N, D).
         DataError: A value is not finite.

@@ -8,6 +8,9 @@ For predictions x and targets y of one dimension, with means, variances and cova
     RMSE        = sqrt(mean (x - y)²),   MAE = mean |x - y|
     RMSE of the mean = sqrt(mean (c - y)²), c = the mean of the training targets, or of the targets themselves
 
+Every function takes ``predicted`` and ``targets`` of the same shape (N, D), N at least 1, one column a dimension, and
+raises a ShapeError where they are of another, and a DataError where a value is NaN, infinite or no number.
+
 **Source** Lin 1989, A concordance correlation coefficient to evaluate reproducibility, Biometrics 45, section 2.
 """
 
@@ -25,17 +28,17 @@ _SMALLEST_RELATIVE_VARIANCE = 1e-12
 
 
 def pearson_r(predicted: ArrayLike, targets: ArrayLike) -> FloatArray:
-    """Compute Pearson's correlation of each column, shape (D,); NaN where one side is constant."""
+    """Compute Pearson's correlation of each column, shape (D,), from -1 to 1; NaN where one side is constant."""
     return _measure(predicted, targets)["pearson"]
 
 
 def spearman_r(predicted: ArrayLike, targets: ArrayLike) -> FloatArray:
-    """Compute Spearman's rank correlation of each column, shape (D,); NaN where one side is constant."""
+    """Compute Spearman's rank correlation of each column, shape (D,), from -1 to 1; NaN where one side is constant."""
     return _measure(predicted, targets)["spearman"]
 
 
 def concordance(predicted: ArrayLike, targets: ArrayLike) -> FloatArray:
-    """Compute Lin's concordance of each column, shape (D,); NaN where both sides are the same constant."""
+    """Compute Lin's concordance of each column, shape (D,), from -1 to 1; NaN where both are the same constant."""
     return _measure(predicted, targets)["concordance"]
 
 
@@ -57,6 +60,10 @@ def rmse_of_mean(targets: ArrayLike, *, train_mean: ArrayLike | None = None) -> 
         train_mean: The mean of the training targets, shape (D,); without it the best constant for ``targets``
             themselves, whose error is their standard deviation.
 
+    Raises:
+        ShapeError: The targets are not (N, D), or the means not (D,).
+        DataError: A value is not finite.
+
     Example:
         >>> rmse_of_mean([[1.0], [3.0]]).tolist(), rmse_of_mean([[1.0], [3.0]], train_mean=[1.0]).round(3).tolist()
         ([1.0], [1.414])
@@ -73,6 +80,10 @@ class RegressionStatistic:
         predicted: Shape (N, D), finite.
         targets: Shape (N, D), finite.
         train_mean: The constant answer to compare with, shape (D,); without it the mean of the weighted targets.
+
+    Raises:
+        ShapeError: The shapes do not fit together.
+        DataError: A value is not finite.
     """
 
     centred_names: ClassVar[frozenset[str]] = frozenset()

@@ -17,13 +17,19 @@ from sentire.runtime.judgement import Judgement
 STRENGTH = 0.01
 """C of the classifier: the same for every encoder, so that shifts can be compared."""
 
+N_ENOUGH = 20
+"""Texts with a word, from which shares of labels beside it are told."""
+
 
 def audit_data(name: str, data_root: Path | None) -> Figures:
     """Count the texts of a train split with a word for what somebody is, and compare the labels beside it.
 
     Returns:
         For each word: ``n`` texts, and the labels whose share among them is furthest above and below the split's own,
-        as ``[label, share, share in all]``; words in fewer than 20 texts have counts alone.
+        as ``[label, share, share in all]``; words in fewer than ``N_ENOUGH`` texts have counts alone.
+
+    Raises:
+        DataError, UnknownNameError: As ``read_labelled``.
     """
     split = read_labelled(f"{name}:train", None, data_root)
     share_in_all = split.targets.mean(axis=0)
@@ -33,7 +39,7 @@ def audit_data(name: str, data_root: Path | None) -> Figures:
             pattern = re.compile(rf"\b{re.escape(word)}s?\b", re.IGNORECASE)
             rows = [row for row, text in enumerate(split.texts) if pattern.search(text)]
             entry: dict[str, object] = {"group": group, "n": len(rows)}
-            if len(rows) >= 20:
+            if len(rows) >= N_ENOUGH:
                 share = split.targets[rows].mean(axis=0)
                 order = np.argsort(share - share_in_all)
                 for side, label in (("most_above", order[-1]), ("most_below", order[0])):

@@ -27,7 +27,7 @@ from sentire.reproduce.part import Figures, Part
 from sentire.reproduce.plane import place_in_plane
 from sentire.reproduce.shelf import PRETRAINED, Shelf
 from sentire.reproduce.splits import Task, get_classes, read_task
-from sentire.reproduce.suite_parts import SuiteParts, name_encoder
+from sentire.reproduce.suite_parts import SuiteParts, check_suite, name_encoder
 from sentire.reproduce.suite_settings import MAX_TOKENS, Size, SuiteSettings, make_base, make_encoder_section
 from sentire.training.representation_recipe import RepresentationRecipe
 from sentire.training.sources import RatedSplit, read_rated
@@ -107,7 +107,11 @@ QUICK: Mapping[str, Any] = {
 
 
 def make_recipes(settings: CarlSettings) -> dict[str, RepresentationRecipe]:
-    """Return the recipe of every encoder that the suite trains, by ``NAME-SEED``."""
+    """Return the recipe of every encoder that the suite trains, by ``NAME-SEED``.
+
+    Raises:
+        ConfigError: A value is out of its range.
+    """
     momentum = {
         "weight": 1.0,
         "temperature": settings.temperature,
@@ -136,8 +140,9 @@ def make_recipes(settings: CarlSettings) -> dict[str, RepresentationRecipe]:
 def make_parts(
     settings: CarlSettings, work: Path, *, data_root: Path | None = None, on_progress: OnProgress = stay_quiet
 ) -> list[Part]:
-    """Return the parts of the suite in an order that fits; arguments as of the retrofitting suite."""
+    """Return the parts of the suite in an order that fits; arguments and errors as of the retrofitting suite."""
     recipes = make_recipes(settings)
+    check_suite(recipes, settings.fine_tuned, TASKS)
     shelf = Shelf(work, base=make_base(settings), recipes=recipes, data_root=data_root, on_progress=on_progress)
     suite = _Suite(settings, shelf, data_root, on_progress)
     parts: list[Part] = []

@@ -8,6 +8,7 @@ from sentire.reproduce.part import Figures
 from sentire.reproduce.pictures import draw_planes
 from sentire.reproduce.rows import Cell, find_cell, render_table
 from sentire.reproduce.shelf import PRETRAINED
+from sentire.reproduce.suite_settings import describe_size
 
 MAIN = "carl"
 
@@ -61,11 +62,13 @@ def render_carl_page(settings: CarlSettings, found: Mapping[str, Figures]) -> st
     ]
     parts = [
         "## Valence and arousal by a ridge probe, EmoBank test\n",
+        _say_baseline(found),
         render_table("frozen", TITLES, affect),
         "\n## Polarity, sentiment and emotions by a linear probe\n",
         "Macro-F1: SST-2, SST-5, and GoEmotions' texts with one label.\n",
         render_table("frozen", TITLES, probes),
         "\n## Fine-tuned\n",
+        f"Macro-F1 after fine-tuning on {describe_size(settings.n_task_train)} of each train split.\n",
         render_table("fine-tuned", {row: TITLES[row] for row in FINE_TUNED}, whole),
         "\n## Alignment and uniformity\n",
         "Alignment: mean squared distance of texts close in valence and arousal. Both: lower is better.\n",
@@ -74,6 +77,16 @@ def render_carl_page(settings: CarlSettings, found: Mapping[str, Figures]) -> st
         render_claims(claims),
     ]
     return "\n".join(parts) + "\n"
+
+
+def _say_baseline(found: Mapping[str, Figures]) -> str:
+    """Say which error the answer has that knows nothing; it is the same for every encoder."""
+    cells = {
+        name: find_cell(found, "affect", PRETRAINED, (), ("probe", dimension, "rmse_mean_baseline"))
+        for name, dimension in (("V", "valence"), ("A", "arousal"))
+    }
+    errors = ", ".join(f"{name} {'–' if cell is None else cell.render()}" for name, cell in cells.items())
+    return f"RMSE of always answering the mean of train: {errors}.\n"
 
 
 def draw_carl(settings: CarlSettings, found: Mapping[str, Figures]) -> dict[str, bytes]:

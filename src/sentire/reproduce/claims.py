@@ -14,7 +14,8 @@ class Claim:
     Attributes:
         text: What is claimed.
         found: What was measured, in words.
-        verdict: ``held``, ``did not hold``, ``undecided`` where the interval holds both, or ``not measured``.
+        verdict: ``held``, ``did not hold``, ``undecided`` where the interval holds both, or ``not measured``. That of a
+            ratio or an order goes by the means alone.
     """
 
     text: str
@@ -23,10 +24,12 @@ class Claim:
 
     @classmethod
     def of_ratio(cls, text: str, better: Cell | None, worse: Cell | None, least: float) -> "Claim":
-        """Claim that one figure is at least so many times another."""
+        """Claim that one figure is at least so many times another, which is above 0; else it is undecided."""
         if better is None or worse is None:
             return _unmeasured(text)
-        ratio = better.mean / worse.mean if worse.mean else math.nan
+        if worse.mean <= 0:
+            return cls(text=text, found=f"{better.render()} and {worse.render()}", verdict="undecided")
+        ratio = better.mean / worse.mean
         return cls(
             text=text,
             found=f"{better.render()} and {worse.render()}: {ratio:.2f} times",

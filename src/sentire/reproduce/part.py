@@ -81,6 +81,13 @@ def read_part(folder: Path, part: Part) -> Figures | None:
     found = (content.get("format"), content.get("format_version")) if isinstance(content, dict) else None
     if found != (PART_FORMAT, PART_VERSION):
         raise ArtifactError(expected=f"{PART_FORMAT}, version {PART_VERSION}", got=quote(found), where=str(path))
+    if "key" not in content or not isinstance(content.get("figures"), dict):
+        raise ArtifactError(
+            expected="a part with its key and its figures",
+            got="one without",
+            where=str(path),
+            hint="delete it, and its part is done again",
+        )
     if content["key"] != orjson.loads(orjson.dumps(part.key)):
         raise ArtifactError(
             expected="a part of the same settings",

@@ -16,6 +16,7 @@ from pydantic import Field
 
 from sentire.classifiers.labelled import LabelledSplit
 from sentire.core.config import config, parse_config
+from sentire.core.errors import ConfigError
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.metrics.geometry import embedding_shift
 from sentire.metrics.retrieval import retrieval
@@ -28,7 +29,7 @@ from sentire.reproduce.fine_tuning import FineTuning, fine_tune
 from sentire.reproduce.part import Figures, Part
 from sentire.reproduce.shelf import PRETRAINED, Shelf
 from sentire.reproduce.splits import Task, get_classes, read_single, read_task
-from sentire.reproduce.suite_parts import SuiteParts, name_encoder
+from sentire.reproduce.suite_parts import SuiteParts, check_suite, name_encoder
 from sentire.reproduce.suite_settings import Size, SuiteSettings, make_base, make_encoder_section
 from sentire.training.representation_recipe import RepresentationRecipe
 
@@ -113,7 +114,11 @@ QUICK: Mapping[str, Any] = {
 
 
 def make_recipes(settings: RetrofitSettings) -> dict[str, RepresentationRecipe]:
-    """Return the recipe of every encoder that the suite trains, by ``NAME-SEED``, and those of the map."""
+    """Return the recipe of every encoder that the suite trains, by ``NAME-SEED``, and those of the map.
+
+    Raises:
+        ConfigError: A value is out of its range.
+    """
     recipes = {}
     for seed in settings.seeds:
         rows: dict[str, dict[str, Any]] = {
@@ -123,7 +128,7 @@ def make_recipes(settings: RetrofitSettings) -> dict[str, RepresentationRecipe]:
             "retrofit-stratified": _contrast(settings, sampler="stratified"),
             "retrofit-stratified-linear": _contrast(settings, kind="linear", sampler="stratified"),
             "tlearn": {"classification": {"weight": 1.0}},
-            "multitask": {  # about as many texts of both tasks together as the other rows have
+            "multitask": {  # of each of the two tasks two thirds of the texts that the other rows have
                 "classification": {"weight": 1.0, "further_weight": 1.0},
                 "data": {"further_train": "sst-2:train", "n_train": settings.n_train * 2 // 3},
             },
@@ -153,8 +158,15 @@ def make_parts(
         work: Folder for encoders and vectors.
         data_root: Where the corpora are; found by itself where None.
         on_progress: Told of the steps of trainings.
+
+    Raises:
+        ConfigError: A value is out of its range, or settings do not fit together.
+        UnknownNameError: No such task, or no such encoder.
     """
     recipes = make_recipes(settings)
+    check_suite(recipes, settings.fine_tuned, TASKS)
+    if min(settings.shots) < 1:
+        raise ConfigError(expected="at least 1 text of each class", got=str(min(settings.shots)), where="shots")
     shelf = Shelf(work, base=make_base(settings), recipes=recipes, data_root=data_root, on_progress=on_progress)
     suite = _Suite(settings, shelf, data_root, on_progress)
     parts = [suite.data_audit()]

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 
+from sentire.reproduce.bias import N_ENOUGH
 from sentire.reproduce.claims import Claim, render_claims
 from sentire.reproduce.part import Figures
 from sentire.reproduce.pictures import draw_curves
 from sentire.reproduce.retrofit import COMPARED, DOMAINS, TASKS, TITLES, RetrofitSettings, name_map_point
 from sentire.reproduce.rows import Cell, find_cell, render_table
 from sentire.reproduce.shelf import PRETRAINED
+from sentire.reproduce.suite_settings import describe_size
 
 MAIN = "retrofit"
 
@@ -56,14 +58,17 @@ def render_retrofit_page(settings: RetrofitSettings, found: Mapping[str, Figures
         "\n## From few examples\n",
         "Macro-F1 after fine-tuning on so many texts of each class; each seed draws others.\n",
         render_table("few-shot", compared, few),
-        "\n## Fine-tuned on all of it\n",
+        "\n## Fine-tuned\n",
+        f"Macro-F1 after fine-tuning on {describe_size(settings.n_task_train)} of each train split.\n",
         render_table("fine-tuned", compared, whole),
         "\n## Over λ and τ\n",
-        f"On dev, trained on {settings.n_map_train:,} texts, one seed: P@1 / MAP@R / Δemb × 1000.\n",
+        f"On dev, of one seed: P@1 / MAP@R / Δemb × 1000, trained on {describe_size(settings.n_map_train)}.\n",
         _render_map(settings, found),
-        "\n## Bias\n",
+        "\n## Bias of the encoders\n",
         "How far a word for what somebody is moves the probabilities of a linear classifier on the frozen vectors.\n",
         render_table("identity terms", TITLES, bias),
+        "\n## Bias of the data\n",
+        _render_data_audit(found.get("bias.data")),
         "\n## What of the claims held\n",
         render_claims(_make_claims(settings, emotions, shifts, few, whole)),
     ]
@@ -118,8 +123,27 @@ def _make_claims(
             )
         )
     for name, cells in whole.items():
-        claims.append(Claim.of_interval(f"{name}: better when fine-tuned on all of it", cells[MAIN], cells[PRETRAINED]))
+        text = f"{name}: better when fine-tuned on {describe_size(settings.n_task_train)}"
+        claims.append(Claim.of_interval(text, cells[MAIN], cells[PRETRAINED]))
     return claims
+
+
+def _render_data_audit(audit: Figures | None) -> str:
+    """Render with which labels the words stand for what somebody is."""
+    if audit is None:
+        return "–"
+    lines = ["| word | texts | label most above its share in all | most below |", "|---|---|---|---|"]
+    for word, entry in audit["terms"].items():
+        if "most_above" in entry:
+            sides = (entry[side] for side in ("most_above", "most_below"))
+            cells = [f"{label} {share:.1%} ({in_all:.1%} in all)" for label, share, in_all in sides]
+            lines.append(f"| {word} | {entry['n']:,} | {' | '.join(cells)} |")
+    n_rare = len(audit["terms"]) - len(lines) + 2
+    intro = (
+        f"Labels beside words for what somebody is, in {audit['n_texts']:,} texts; {n_rare} more words stand in fewer "
+        f"than {N_ENOUGH} of them."
+    )
+    return "\n".join([intro + "\n", *lines])
 
 
 def _render_map(settings: RetrofitSettings, found: Mapping[str, Figures]) -> str:

@@ -58,7 +58,7 @@ def find_cell(
         by_seed: Whether the pre-trained encoder, too, was measured with each seed.
 
     Returns:
-        None where a part is missing.
+        None where a part is missing, or a figure is not defined, such as a correlation with answers that are all alike.
     """
     has_one = row == PRETRAINED and not by_seed
     names = [f"{kind}.{row}"] if has_one else [f"{kind}.{row}-{seed}" for seed in seeds]
@@ -66,6 +66,8 @@ def find_cell(
         return None
     entries = [_follow(found[name], path) for name in names]
     values = [_get_value(entry) for entry in entries]
+    if not all(math.isfinite(value) for value in values):
+        return None
     if len(values) > 1:
         return summarise(values)
     entry = entries[0]
@@ -113,8 +115,8 @@ def _follow(figures: Figures, path: Sequence[str]) -> Any:
 
 def _get_value(entry: Any) -> float:
     if isinstance(entry, Mapping):
-        return float(entry["value"] if "value" in entry else entry["mean"])
-    return float(entry)
+        entry = entry["value"] if "value" in entry else entry["mean"]
+    return math.nan if entry is None else float(entry)  # what is no number stands in a file as null
 
 
 def _short(value: float, digits: int) -> str:

@@ -1,16 +1,18 @@
 """What the suites have in common: the trainings of encoders, and the parts that wait for them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from sentire.core.config import dump_config
+from sentire.core.errors import UnknownNameError
 from sentire.core.progress import OnProgress
 from sentire.data.registry import load_dataset, parse_split_name
 from sentire.reproduce.part import Figures, Part
 from sentire.reproduce.shelf import METHOD_VERSION, PRETRAINED, Shelf
-from sentire.training.representation_recipe import RepresentationRecipe
+from sentire.reproduce.splits import Task
+from sentire.training.representation_recipe import RepresentationRecipe, check_representation_recipe
 
 SettingsT = TypeVar("SettingsT")
 
@@ -65,6 +67,26 @@ class SuiteParts(Generic[SettingsT]):
             return base
         recipe = self._shelf.recipes[name]
         return base | {"recipe": dump_config(recipe), "data": _list_revisions(recipe)}
+
+
+def check_suite(recipes: Mapping[str, RepresentationRecipe], fine_tuned: Sequence[str], tasks: Sequence[Task]) -> None:
+    """Make sure that a suite's settings fit together, before anything is done.
+
+    Args:
+        recipes: Of its encoders.
+        fine_tuned: Names of the tasks that are fine-tuned.
+        tasks: Those that there are.
+
+    Raises:
+        ConfigError: The sections of a recipe do not fit together.
+        UnknownNameError: There is no such task.
+    """
+    for recipe in recipes.values():
+        check_representation_recipe(recipe)
+    names = [task.name for task in tasks]
+    for name in fine_tuned:
+        if name not in names:
+            raise UnknownNameError.among("task", name, names)
 
 
 def name_encoder(row: str, seed: int) -> str:

@@ -46,6 +46,16 @@ class SuiteSettings:
     fine_tuning_epochs: Annotated[int, Field(ge=1)] = 2
 
 
+def describe_size(n_texts: int) -> str:
+    """Return in words how many texts of a split are taken; 0 stands for all.
+
+    Example:
+        >>> describe_size(4000), describe_size(0)
+        ('at most 4,000 texts', 'all texts')
+    """
+    return f"at most {n_texts:,} texts" if n_texts else "all texts"
+
+
 def make_base(settings: SuiteSettings) -> Base:
     """Return the pre-trained encoder of a suite."""
     return Base(name=settings.base, revision=settings.base_revision, pooling=settings.pooling, max_tokens=MAX_TOKENS)

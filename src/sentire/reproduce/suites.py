@@ -103,7 +103,8 @@ def run_suite(
         on_progress: Told before each part, and of the steps of its training.
 
     Raises:
-        UnknownNameError: No such suite.
+        UnknownNameError: No such suite, task or encoder.
+        ConfigError: Settings do not fit together; nothing was done.
         ArtifactError: A file of the results is damaged or of other settings.
         SentireError: What a part raises; the parts before it stay done.
     """
@@ -120,7 +121,7 @@ def run_suite(
         place = "" if n_total is None else f"{n_done:,} of {n_total:,}, "
         on_progress(n_parts_done, n_parts, f"{name}: {place}{note}")
 
-    parts = suite.make_parts(settings, make_directory(work), data_root=data_root, on_progress=tell_step)
+    parts = suite.make_parts(settings, work, data_root=data_root, on_progress=tell_step)
     found = run_parts(parts, results, work / "locks", on_progress=tell_part)
     return write_page(name, settings, results, found, n_parts=len(parts))
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sentire._version import __version__
 from sentire.core.config import dump_config, fingerprint
-from sentire.core.errors import ConfigError, MissingExtraError, OutputError, list_names
+from sentire.core.errors import ConfigError, DataError, MissingExtraError, OutputError, list_names
 from sentire.core.label_maps import load_label_map
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.encoders.load import build_encoder
@@ -30,7 +30,7 @@ from sentire.storage.manifest import MANIFEST_NAME
 from sentire.training.loop import fit_network
 from sentire.training.processes import make_accelerator
 from sentire.training.representation_card import render_representation_card
-from sentire.training.representation_dev import RepresentationDev, encode_finite
+from sentire.training.representation_dev import RepresentationDev, check_dev, encode_finite
 from sentire.training.representation_material import (
     NO_CLASS,
     RepresentationMaterial,
@@ -45,6 +45,7 @@ from sentire.training.representation_recipe import (
     RepresentationRecipe,
     check_representation_recipe,
     has_momentum,
+    needs_labels,
 )
 
 try:
@@ -122,14 +123,9 @@ def train_representation(
     torch.manual_seed(recipe.seed)
     network = _make_network(recipe, sources, encoder, shape.hidden_size)
     material = make_representation_material(sources, assembler)
-    if has_momentum(recipe) and recipe.momentum.queue_size > len(material):
-        raise ConfigError(
-            expected=f"a queue of at most {len(material)} keys, one a text",
-            got=str(recipe.momentum.queue_size),
-            where=f"momentum.queue_size of {recipe.name}",
-            hint="a larger one would hold several keys of one text, each of another age",
-        )
+    _check_material(recipe, sources, material)
     dev = _make_dev(sources)
+    check_dev(dev)
     checkpoints = make_directory(output / CHECKPOINTS_NAME)
     with hold_lock(checkpoints, holder="training"):
         network.to(make_accelerator().device)
@@ -142,7 +138,7 @@ def train_representation(
             max_tokens=section.max_tokens,
         )
         watched = dev.texts or dev.rated_texts
-        before = encode_finite(made, watched)
+        before = made.encode(watched)
         fixed = None
         if recipe.preservation.weight:
             on_progress(0, None, "embedding the texts with the encoder as it is")
@@ -171,6 +167,7 @@ def train_representation(
         report = {
             "recipe": dump_config(recipe),
             "n_texts": _count_texts(sources),
+            "left_out": sources.left_out,
             "evaluations": trained.progress.evaluations,
             "best_step": trained.progress.best_step,
             "shift_on_dev": float(shift_per_text(encode_finite(made, watched), before).mean()),
@@ -195,6 +192,29 @@ def _check_output(output: Path) -> None:
             got="the folder of a model" if MANIFEST_NAME in there else f"one with {list_names(sorted(there)[:3])}",
             where=str(output),
             hint="choose another folder",
+        )
+
+
+def _check_material(
+    recipe: RepresentationRecipe, sources: RepresentationSources, material: RepresentationMaterial
+) -> None:
+    """Make sure that there is something to tell apart, and that the queue is not longer than the data."""
+    for split in (sources.labelled if needs_labels(recipe) else None, sources.further):
+        if split is not None and (split.targets == split.targets[0]).all():
+            labels = [label for label, is_set in zip(split.space.labels, split.targets[0], strict=True) if is_set]
+            raise DataError(
+                expected="texts of two classes or more",
+                got=f"{len(split)} of {list_names(labels) or 'no label'} alone",
+                where=split.name,
+                hint="without a text of another class there is nothing to tell apart",
+            )
+    n_keyed = int((material.has_labels if recipe.momentum.targets == "labels" else material.has_affect).sum())
+    if has_momentum(recipe) and recipe.momentum.queue_size > n_keyed:
+        raise ConfigError(
+            expected=f"a queue of at most {n_keyed} keys, one a text",
+            got=str(recipe.momentum.queue_size),
+            where=f"momentum.queue_size of {recipe.name}",
+            hint="a larger one would hold several keys of one text, each of another age",
         )
 
 
@@ -251,7 +271,7 @@ def _find_groups(recipe: RepresentationRecipe, sources: RepresentationSources) -
 
 def _count_texts(sources: RepresentationSources) -> dict[str, int]:
     counts = {split.name: len(split) for split in (sources.labelled, sources.further) if split is not None}
-    return counts | {f"{one.name}, affect by {one.origin}": len(one.texts) for one in sources.rated}
+    return counts | {one.title: len(one.texts) for one in sources.rated}
 
 
 def _fingerprint_run(
@@ -268,4 +288,6 @@ def _fingerprint_run(
         dev.affect,
     ):
         digest.update(np.ascontiguousarray(array).tobytes())
+    if not np.array_equal(material.degrees, material.targets):
+        digest.update(np.ascontiguousarray(material.degrees).tobytes())
     return digest.hexdigest()[:16]

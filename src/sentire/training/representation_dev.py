@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sentire.core.errors import MissingExtraError, TrainingError
+from sentire.core.errors import ArtifactError, DataError, MissingExtraError, TrainingError
 from sentire.metrics.classification import macro_f1
 from sentire.metrics.regression import pearson_r
-from sentire.metrics.retrieval import measure_queries
+from sentire.metrics.retrieval import DEFAULT_K, measure_queries
 from sentire.representations.sentence_encoder import SentenceEncoder
 
 try:
@@ -38,6 +38,41 @@ class RepresentationDev:
     affect: NDArray[np.float32]
 
 
+def check_dev(dev: RepresentationDev) -> None:
+    """Make sure, before the training, that what is measured on dev can tell good vectors from bad ones.
+
+    Args:
+        dev: What is measured on.
+
+    Raises:
+        DataError: There are too few texts; all labelled ones have one class, so that every vector finds it, or none has
+            that of another; or all rated ones have the same valence or arousal.
+    """
+    if dev.texts:
+        sizes = np.unique(dev.classes, return_counts=True)[1]
+        if len(dev.texts) <= DEFAULT_K or len(sizes) < 2 or sizes.max() < 2:
+            raise DataError(
+                expected=f"more than {DEFAULT_K} dev texts with one label each, of two classes or more",
+                got=f"{len(dev.texts)} texts of {len(sizes)} classes",
+                where="data.dev",
+                hint="take more of dev, or another metric and no data.dev",
+            )
+    if dev.rated_texts:
+        # With no more texts, all others are everybody's neighbours, and what they say is against everybody.
+        if len(dev.rated_texts) <= N_NEIGHBOURS + 1:
+            raise DataError(
+                expected=f"more than {N_NEIGHBOURS + 1} dev texts with ratings",
+                got=str(len(dev.rated_texts)),
+                where="data.affect_dev",
+            )
+        if not np.ptp(dev.affect, axis=0).all():
+            raise DataError(
+                expected="dev texts that differ in valence and in arousal",
+                got="the same of one of them in all texts",
+                where="data.affect_dev",
+            )
+
+
 def measure_representation(
     encoder: SentenceEncoder, label_head: nn.Module | None, dev: RepresentationDev
 ) -> dict[str, float]:
@@ -53,7 +88,7 @@ def measure_representation(
         ``neighbour_affect`` where there are rated ones.
 
     Raises:
-        TrainingError: A vector is not finite.
+        TrainingError: A vector is not finite or has length 0.
     """
     measured: dict[str, float] = {}
     if dev.texts:
@@ -76,16 +111,24 @@ def encode_finite(encoder: SentenceEncoder, texts: list[str]) -> NDArray[np.floa
     """Return the vectors of N texts, shape (N, D).
 
     Raises:
-        TrainingError: A vector is not finite.
+        TrainingError: A vector is not finite, or has length 0 and so no direction.
     """
-    vectors = encoder.encode(texts)
-    if not np.isfinite(vectors).all():
-        raise TrainingError(
-            expected="finite vectors",
-            got="NaN or infinity",
-            hint="what was written before stays; lower the learning rate",
-        )
+    try:
+        vectors = encoder.encode(texts)
+    except ArtifactError as error:  # of an encoder that is loaded; this one is being trained
+        raise _refuse_vectors(error.got) from error
+    n_short = int((~vectors.any(axis=1)).sum())
+    if n_short:
+        raise _refuse_vectors(f"{n_short} of {len(vectors)} of length 0")
     return vectors
+
+
+def _refuse_vectors(got: str) -> TrainingError:
+    return TrainingError(
+        expected="finite vectors with a direction",
+        got=got,
+        hint="what was written before stays; lower the learning rate",
+    )
 
 
 def correlate_with_neighbours(vectors: NDArray[np.float32], affect: NDArray[np.float32]) -> float:

@@ -40,6 +40,7 @@ class AffectTexts:
         card: Of the data set.
         texts: N texts.
         affect: Valence and arousal from -1 to 1, shape (N, 2).
+        left_out: Rows that were not usable, by reason.
     """
 
     name: str
@@ -47,6 +48,12 @@ class AffectTexts:
     card: DatasetCard
     texts: list[str]
     affect: NDArray[np.float32]
+    left_out: dict[str, int]
+
+    @property
+    def title(self) -> str:
+        """Name and origin, for reports."""
+        return f"{self.name}, affect by {self.origin}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +86,16 @@ class RepresentationSources:
         return [text for part in (*parts, *(split.texts for split in self.rated)) for text in part]
 
     @property
+    def left_out(self) -> dict[str, dict[str, int]]:
+        """Rows of each split that were not usable, by reason."""
+        splits = [split for split in (self.labelled, self.further, self.dev) if split is not None]
+        left_out = {split.name: split.left_out for split in splits}
+        left_out |= {one.title: one.left_out for one in self.rated}
+        if self.dev_rated is not None:
+            left_out[f"{self.dev_rated.name}, affect by {PEOPLE}"] = self.dev_rated.left_out
+        return left_out
+
+    @property
     def cards(self) -> list[DatasetCard]:
         """Of every data set that is learned from, each once."""
         cards = [split.card for split in (self.labelled, self.further) if split is not None]
@@ -93,7 +110,8 @@ class RepresentationMaterial:
     Attributes:
         tokens: Token numbers without special tokens.
         classes: The only label of each text, or ``NO_CLASS``; shape (N,).
-        targets: Labels, shape (N, C); all 0 in texts of other splits.
+        targets: Labels, 0 or 1, shape (N, C); all 0 in texts of other splits.
+        degrees: Of the labels, from 0 to 1 where the data says so, else the labels themselves, shape (N, C).
         has_labels: Shape (N,).
         further_classes: The second task's class, or ``NO_CLASS``; shape (N,).
         affect: Valence and arousal in standard deviations around the mean, shape (N, 2).
@@ -103,6 +121,7 @@ class RepresentationMaterial:
     tokens: list[list[int]]
     classes: NDArray[np.int64]
     targets: NDArray[np.float32]
+    degrees: NDArray[np.float32]
     has_labels: NDArray[np.bool_]
     further_classes: NDArray[np.int64]
     affect: NDArray[np.float32]
@@ -144,7 +163,7 @@ def make_representation_material(sources: RepresentationSources, assembler: Toke
         DataError: Valence or arousal is the same in every text.
     """
     n_labels = 1 if sources.space is None else len(sources.space)
-    classes, targets, further, affect = [], [], [], []
+    classes, targets, degrees, further, affect = [], [], [], [], []
     for split in (sources.labelled, sources.further):
         if split is None:
             continue
@@ -153,13 +172,16 @@ def make_representation_material(sources: RepresentationSources, assembler: Toke
         nothing = np.full(len(split), NO_CLASS)
         classes.append(single if is_own else nothing)
         further.append(nothing if is_own else single)
-        targets.append(split.targets.astype(np.float32) if is_own else np.zeros((len(split), n_labels), np.float32))
+        no_labels = np.zeros((len(split), n_labels), np.float32)
+        targets.append(split.targets.astype(np.float32) if is_own else no_labels)
+        degrees.append(split.soft_targets if is_own else no_labels)
         affect.append(np.full((len(split), 2), np.nan))
     for rated in sources.rated:
         nothing = np.full(len(rated.texts), NO_CLASS)
         classes.append(nothing)
         further.append(nothing)
         targets.append(np.zeros((len(rated.texts), n_labels), np.float32))
+        degrees.append(targets[-1])
         affect.append(rated.affect)
     joined = np.concatenate(affect).astype(np.float64)
     has_affect: NDArray[np.bool_] = np.all(np.isfinite(joined), axis=1)
@@ -169,6 +191,7 @@ def make_representation_material(sources: RepresentationSources, assembler: Toke
         tokens=assembler.tokenise(texts),
         classes=np.concatenate(classes).astype(np.int64),
         targets=np.concatenate(targets),
+        degrees=np.concatenate(degrees),
         has_labels=np.arange(len(texts)) < n_own,
         further_classes=np.concatenate(further).astype(np.int64),
         affect=_standardise(joined, has_affect),
@@ -191,21 +214,33 @@ def _read_labels(
     rows = np.flatnonzero(find_single_labels(split.targets) != NO_CLASS)
     if not len(rows):
         raise DataError(expected="texts with one label", got="none", where=name, hint='set data.rows = "all"')
-    return split.take(rows)
+    left_out = {**split.left_out, "without_one_label_alone": len(split) - len(rows)}
+    return replace(split.take(rows), left_out=left_out)
 
 
 def _read_affect(source: AffectSourceSection, data_root: Path | None) -> AffectTexts:
     if source.ratings == PEOPLE:
         rated = read_rated(source.data, data_root)
         return AffectTexts(
-            name=source.data, origin=PEOPLE, card=rated.card, texts=rated.texts, affect=rated.ratings[:, :2]
+            name=source.data,
+            origin=PEOPLE,
+            card=rated.card,
+            texts=rated.texts,
+            affect=rated.ratings[:, :2],
+            left_out=rated.left_out,
         )
     split = read_labelled(source.data, None, data_root)
     if source.ratings == LABELS:
         affect, is_known = mix_label_affect(split.soft_targets, read_label_affect(split.space, data_root))
         rows = np.flatnonzero(is_known)
-        texts = [split.texts[row] for row in rows]
-        return AffectTexts(name=source.data, origin=LABELS, card=split.card, texts=texts, affect=affect[rows, :2])
+        return AffectTexts(
+            name=source.data,
+            origin=LABELS,
+            card=split.card,
+            texts=_take(split.texts, rows),
+            affect=affect[rows, :2],
+            left_out={**split.left_out, "without_a_label": len(split) - len(rows)},
+        )
     model = load(source.ratings.removeprefix(MODEL_PREFIX))
     answered = model.judge(split.texts).vad
     if answered is None:
@@ -213,7 +248,12 @@ def _read_affect(source: AffectSourceSection, data_root: Path | None) -> AffectT
             expected="a model that answers valence and arousal", got="one without", where=f"ratings {source.ratings}"
         )
     return AffectTexts(
-        name=source.data, origin=source.ratings, card=split.card, texts=split.texts, affect=answered[:, :2]
+        name=source.data,
+        origin=source.ratings,
+        card=split.card,
+        texts=split.texts,
+        affect=answered[:, :2],
+        left_out=split.left_out,
     )
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sentire.core.errors import MissingExtraError, UsageError
+from sentire.core.errors import MissingExtraError, TrainingError, UsageError
 from sentire.encoders.embed import embed_batch, run_encoder
 from sentire.encoders.token_batches import TokenAssembler, TokenBatch
 from sentire.losses.bce import bce_loss
@@ -85,7 +85,13 @@ class RepresentationObjective:
         return plain_batches(len(material), batch_size=size, seed=seed, epoch=epoch)
 
     def add_gradients(self, step: Step) -> Tensor:
-        """Go through the batch in parts of alike lengths; the loss is that of the whole."""
+        """Go through the batch in parts of alike lengths; the loss is that of the whole.
+
+        Vectors that are no finite numbers any more give a loss that is none, which ``fit_network`` refuses.
+
+        Raises:
+            UsageError: There are several processes.
+        """
         if step.accelerator.num_processes > 1:
             raise UsageError(
                 expected="one process, since a contrast needs the whole batch",
@@ -122,9 +128,20 @@ class RepresentationObjective:
         self._new_keys = None
 
     def measure(self, device: torch.device) -> dict[str, float]:  # noqa: ARG002  the encoder knows where it is
-        """Measure the vectors of dev; see ``measure_representation``."""
-        measured = measure_representation(self._encoder, self.network.label_head, self._dev)
+        """Measure the vectors of dev; see ``measure_representation``.
+
+        Raises:
+            TrainingError: A vector is not finite or has length 0, or no text had a positive since the last look.
+        """
         n_anchors, n_alone = self.network.anchors.tolist()
+        if 0 < n_anchors == n_alone:
+            raise TrainingError(
+                expected="texts with a positive in their batch",
+                got=f"none among {n_anchors:,} since the last look at dev",
+                where=f"contrast of {self._recipe.name}",
+                hint="take larger batches, the sampler per-class, or positives that are met more often",
+            )
+        measured = measure_representation(self._encoder, self.network.label_head, self._dev)
         if n_anchors:
             measured["share_without_positive"] = n_alone / n_anchors
         self.network.anchors.zero_()
@@ -145,6 +162,8 @@ class RepresentationObjective:
 
     def _measure_loss(self, vectors: Tensor, rows: NDArray[np.int64], keys: Tensor | None) -> Tensor:
         """Return the weighted sum of all terms but token detection, for the pooled vectors of a batch."""
+        if not bool(torch.isfinite(vectors).all()):
+            return vectors.sum()
         recipe = self._recipe
         terms = [
             (recipe.contrast.weight, self._contrast),
@@ -223,7 +242,7 @@ class RepresentationObjective:
         if not len(places):
             return 0.0 * vectors.sum()
         chosen = torch.from_numpy(places).to(vectors.device)
-        said = material.targets if section.targets == "labels" else material.affect
+        said = material.degrees if section.targets == "labels" else material.affect
         own = torch.from_numpy(said[rows[places]]).to(vectors.device)
         new_keys = keys[chosen].float()
         self._new_keys = (new_keys, own)
@@ -231,6 +250,9 @@ class RepresentationObjective:
         if self.network.queue is not None:
             past_keys, past_labels = self.network.queue.read()
             all_keys, all_labels = torch.cat([new_keys, past_keys]), torch.cat([own, past_labels])
+        if len(all_keys) < 2:  # a text and its own key alone: there is nothing to tell it from
+            self._count(len(places), 0)
+            return 0.0 * vectors.sum()
         weights = _weigh_pairs(section.targets, own, all_labels, section.bandwidth)
         queries = self.network.project(vectors[chosen])
         values = weighted_contrastive_loss(queries, all_keys, weights, temperature=section.temperature)
@@ -240,7 +262,10 @@ class RepresentationObjective:
     def _add_with_detection(
         self, step: Step, rows: NDArray[np.int64], parts: Sequence[TokenBatch], keys: Tensor | None
     ) -> Tensor:
-        """Add the gradients of all terms, then perturb tokens by the gradient of the first and detect them."""
+        """Add the gradients of all terms, then perturb tokens by that gradient and detect them.
+
+        Where the momentum contrast has no weight of its own, its gradient perturbs the tokens all the same.
+        """
         assert keys is not None  # noqa: S101  check_representation_recipe and has_momentum
         section = self._recipe.token_detection
         embeddings = [self.network.look_up_tokens(part) for part in parts]
@@ -251,6 +276,8 @@ class RepresentationObjective:
                     for part, one in zip(parts, embeddings, strict=True)
                 ]
             ).float()
+        if not bool(torch.isfinite(vectors).all()):
+            return vectors.detach().sum()
         if self._recipe.momentum.weight:
             loss = self._measure_loss(vectors, rows, keys)
             for one in embeddings:
@@ -298,12 +325,19 @@ class RepresentationObjective:
 
 
 def _weigh_pairs(targets: str, queries: Tensor, keys: Tensor, bandwidth: float) -> Tensor:
-    """Return how near each key should be to each query, 0 or more, shape (B, K)."""
+    """Return how near each key should be to each query, 0 or more, shape (B, K).
+
+    Of labels it is the overlap of their degrees, ``Σ min(a, b) / Σ max(a, b)``, which is Jaccard's of hard labels.
+    """
     if targets == "affect":
         return affect_weights(queries, keys, bandwidth=bandwidth)
     if targets == "quadrants":
         same: Tensor = ((queries.unsqueeze(1) > 0) == (keys.unsqueeze(0) > 0)).all(dim=2)
         return same.float()
-    both = queries @ keys.T
-    either = queries.sum(dim=1, keepdim=True) + keys.sum(dim=1) - both
-    return both / either.clamp(min=1)
+    both, either = queries.new_zeros(len(queries), len(keys)), queries.new_zeros(len(queries), len(keys))
+    for own, others in zip(
+        queries.unbind(dim=1), keys.unbind(dim=1), strict=True
+    ):  # label by label: never B x K x C numbers at once
+        both += torch.minimum(own[:, None], others)
+        either += torch.maximum(own[:, None], others)
+    return both / either.where(either > 0, 1.0)

@@ -242,6 +242,14 @@ def has_momentum(recipe: RepresentationRecipe) -> bool:
     return recipe.momentum.weight > 0 or recipe.token_detection.weight > 0
 
 
+def needs_labels(recipe: RepresentationRecipe) -> bool:
+    """Tell whether a term learns from labels."""
+    by_labels = recipe.contrast.weight > 0 and recipe.contrast.positives != "affect"
+    return (
+        recipe.classification.weight > 0 or by_labels or (has_momentum(recipe) and recipe.momentum.targets == "labels")
+    )
+
+
 def check_representation_recipe(recipe: RepresentationRecipe) -> None:
     """Make sure that the sections fit together, before anything is read.
 
@@ -259,9 +267,7 @@ def check_representation_recipe(recipe: RepresentationRecipe) -> None:
     )
     if not any(weights):
         raise _refuse(recipe, "a term with a weight above 0 that moves the encoder", "none", "contrast.weight")
-    needs_labels = recipe.classification.weight > 0 or (contrast.weight > 0 and contrast.positives != "affect")
-    needs_labels |= has_momentum(recipe) and recipe.momentum.targets == "labels"
-    if needs_labels and not data.train:
+    if needs_labels(recipe) and not data.train:
         raise _refuse(recipe, "texts with labels for the terms that need them", "none", "data.train")
     needs_affect = recipe.affect_head.weight > 0 or (contrast.weight > 0 and contrast.positives == "affect")
     needs_affect |= has_momentum(recipe) and recipe.momentum.targets != "labels"

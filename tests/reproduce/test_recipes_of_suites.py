@@ -1,0 +1,137 @@
+"""The trainings of a suite: each row differs from the main one in what its name says, and none reads a test split."""
+
+from dataclasses import replace
+
+import pytest
+
+from sentire.core.config import dump_config
+from sentire.reproduce import carl, retrofit
+from sentire.reproduce.suites import SUITES, get_suite, make_settings
+
+SEEDS = (4, 9)
+
+
+def make_recipes(name):
+    settings = make_settings(SUITES[name], is_quick=False, overrides={"seeds": list(SEEDS)})
+    return settings, {"retrofit": retrofit, "carl": carl}[name].make_recipes(settings)
+
+
+def find_differences(one, other):
+    """Return the dotted keys in which two recipes differ, with the second one's values."""
+    first, second = dump_config(one), dump_config(other)
+    found = {key: second[key] for key in second if not isinstance(second[key], dict) and second[key] != first[key]}
+    for section, values in second.items():
+        if isinstance(values, dict):
+            found |= {f"{section}.{key}": value for key, value in values.items() if value != first[section][key]}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("name", "main", "expected"),
+    [
+        (
+            "retrofit",
+            "retrofit",
+            {
+                "contrast": {"preservation.weight": 0.0},
+                "retrofit-linear": {"projection.kind": "linear"},
+                "retrofit-stratified": {"contrast.sampler": "stratified"},
+                "retrofit-stratified-linear": {"projection.kind": "linear", "contrast.sampler": "stratified"},
+                "tlearn": {
+                    "contrast.weight": 0.0,
+                    "preservation.weight": 0.0,
+                    "classification.weight": 1.0,
+                    "optimisation.metric": "macro_f1",
+                },
+                "multitask": {
+                    "contrast.weight": 0.0,
+                    "preservation.weight": 0.0,
+                    "classification.weight": 1.0,
+                    "classification.further_weight": 1.0,
+                    "data.further_train": "sst-2:train",
+                    "data.n_train": 6666,
+                    "optimisation.metric": "macro_f1",
+                },
+            },
+        ),
+        (
+            "carl",
+            "carl",
+            {
+                "mccl": {"token_detection.weight": 0.0},
+                "ptd": {"momentum.weight": 0.0},
+                "discrete": {"momentum.targets": "quadrants"},
+                "no-momentum": {"momentum.momentum": 0.0},
+                "no-queue": {"momentum.queue_size": 0},
+            },
+        ),
+    ],
+)
+def test_a_row_differs_from_the_main_one_in_what_its_name_says(name, main, expected):
+    _, recipes = make_recipes(name)
+    for row, differences in expected.items():
+        for seed in SEEDS:
+            found = find_differences(recipes[f"{main}-{seed}"], recipes[f"{row}-{seed}"])
+            # Settings of a term without a weight say nothing.
+            silent = ("contrast.temperature", "contrast.per_class", "token_detection.share", "token_detection.step")
+            found = {key: value for key, value in found.items() if key not in silent}
+            assert found == {"name": f"{row}-{seed}"} | differences
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_every_seed_is_that_of_its_name_and_nothing_else_changes_with_it(name):
+    _, recipes = make_recipes(name)
+    for key, recipe in recipes.items():
+        if not key.startswith("map-"):
+            row, seed = key.rsplit("-", 1)
+            assert (recipe.name, recipe.seed) == (key, int(seed))
+            assert replace(recipe, name="", seed=0) == replace(recipes[f"{row}-{SEEDS[0]}"], name="", seed=0)
+
+
+def test_the_map_varies_the_weight_and_the_temperature_alone():
+    settings, recipes = make_recipes("retrofit")
+    for weight in settings.map_weights:
+        for temperature in settings.map_temperatures:
+            recipe = recipes[retrofit.name_map_point(weight, temperature)]
+            assert (recipe.preservation.weight, recipe.contrast.temperature, recipe.seed) == (weight, temperature, 4)
+            main = recipes["retrofit-4"]
+            changed = find_differences(main, recipe)
+            assert changed.keys() <= {"name", "preservation.weight", "contrast.temperature", "data.n_train"}
+    assert len(settings.map_weights) >= 3
+    assert len(settings.map_temperatures) >= 3
+
+
+@pytest.mark.parametrize("name", SUITES)
+@pytest.mark.parametrize("is_quick", [True, False])
+def test_no_training_reads_a_test_split_and_every_part_says_what_determines_it(tmp_path, name, is_quick):
+    suite = get_suite(name)
+    settings = make_settings(suite, is_quick=is_quick, overrides={})
+    for part in suite.make_parts(settings, tmp_path):
+        assert part.key["method"] >= 1
+        encoder = part.key["encoder"]
+        assert encoder["base"].keys() == {"weights_sha256", "pooling", "max_tokens"}
+        if part.name.startswith(("train.", "map-")):
+            data = encoder["recipe"]["data"]
+            names = [data["train"], data["further_train"], *(one["data"] for one in data["affect_train"])]
+            assert {one.split(":")[1] for one in names if one} == {"train"}
+            assert {one.split(":")[1] for one in (data["dev"], data["affect_dev"]) if one} == {"dev"}
+        else:
+            assert part.key["data"]
+        seed = part.name.rsplit("-", 1)[-1]
+        if "seed" in part.key:
+            assert part.key["seed"] == int(seed)
+        if "recipe" in encoder and not part.name.startswith("map-"):
+            assert encoder["recipe"]["seed"] == int(seed)
+
+
+def test_the_sizes_of_the_paper_are_there(tmp_path):
+    settings, recipes = make_recipes("retrofit")
+    parts = {part.name for part in get_suite("retrofit").make_parts(settings, tmp_path)}
+    assert set(settings.shots) >= {16, 64, 256}
+    for row in ("pretrained", "tlearn", "contrast", "retrofit"):
+        for task in ("sst-2", "sst-5", "sarcasm"):
+            assert {f"few-shot.{task}.{n}.{row}-{seed}" for n in settings.shots for seed in SEEDS} <= parts
+            assert {f"fine-tuned.{task}.{row}-{seed}" for seed in SEEDS} <= parts
+    assert {f"neighbours.{task}.retrofit-4" for task in ("sst-2", "sst-5", "sarcasm", "isear", "meld")} <= parts
+    assert recipes.keys() >= {f"{row}-4" for row in retrofit.TITLES if row != "pretrained"}
+    assert len(make_settings(SUITES["retrofit"], is_quick=False, overrides={}).seeds) >= 3
