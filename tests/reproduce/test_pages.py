@@ -1,6 +1,7 @@
 """The tables of a suite: means over seeds with intervals, gaps where nothing was measured, claims beside figures."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -84,7 +85,9 @@ def alone(mean):
 )
 def test_a_claim_is_judged_by_its_figures(claim, verdict):
     assert claim.verdict == verdict
-    assert render_claims([claim]).splitlines()[2] == f"| x | {claim.found} | {verdict} |"
+    assert render_claims([claim]).splitlines()[2] == f"| x | – | {claim.found} | {verdict} |"
+    told = replace(claim, paper="one point")
+    assert render_claims([told]).splitlines()[2] == f"| x | one point | {claim.found} | {verdict} |"
 
 
 @pytest.mark.parametrize("name", SUITES)
@@ -110,7 +113,7 @@ def test_a_page_reads_what_the_parts_found():
     better = emotions | {"precision_at_1": {"value": 0.3, "low": 0.2, "high": 0.4}}
     page = render_retrofit_page(settings, {"emotions.pretrained": emotions, "emotions.retrofit-1": better})
     assert "| pre-trained | .200 (.100 to .300) |" in page
-    assert "| P@1: retrofitted at least 1.3 times the pre-trained encoder's | .300" in page
+    assert "| P@1: retrofitted at least 1.3 times the pre-trained encoder's | – | .300" in page
     assert "1.50 times | held |" in page
     assert "1.00 times | did not hold |" in page
     settings = make_settings(SUITES["carl"], is_quick=True, overrides={"seeds": [1]})

@@ -37,6 +37,7 @@ def find_differences(one, other):
                 "retrofit-linear": {"projection.kind": "linear"},
                 "retrofit-stratified": {"contrast.sampler": "stratified"},
                 "retrofit-stratified-linear": {"projection.kind": "linear", "contrast.sampler": "stratified"},
+                "retrofit-plain": {"contrast.sampler": "plain"},
                 "tlearn": {
                     "contrast.weight": 0.0,
                     "preservation.weight": 0.0,

@@ -86,7 +86,7 @@ class CarlSettings(SuiteSettings):
     detection_weight: Annotated[float, Field(gt=0)] = 0.5
     share: Annotated[float, Field(gt=0, le=0.5)] = 0.15
     step: Annotated[float, Field(gt=0)] = 0.5
-    fine_tuned: tuple[str, ...] = ("polarity", "emotion")
+    fine_tuned: tuple[str, ...] = ("polarity", "sentiment", "emotion")
     n_plane: Annotated[int, Field(ge=50)] = 1000
 
 

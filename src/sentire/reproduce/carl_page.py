@@ -43,6 +43,7 @@ def render_carl_page(settings: CarlSettings, found: Mapping[str, Figures]) -> st
             emotion[MAIN],
             emotion[PRETRAINED],
             1.1,
+            paper="up to 15.5 % above its baselines",
         ),
         *(
             Claim.of_interval(

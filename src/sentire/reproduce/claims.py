@@ -13,6 +13,7 @@ class Claim:
 
     Attributes:
         text: What is claimed.
+        paper: What the paper found, in words; empty where it gives no number.
         found: What was measured, in words.
         verdict: ``held``, ``did not hold``, ``undecided`` where the interval holds both, or ``not measured``. That of a
             ratio or an order goes by the means alone.
@@ -21,19 +22,21 @@ class Claim:
     text: str
     found: str
     verdict: str
+    paper: str = ""
 
     @classmethod
-    def of_ratio(cls, text: str, better: Cell | None, worse: Cell | None, least: float) -> "Claim":
+    def of_ratio(cls, text: str, better: Cell | None, worse: Cell | None, least: float, *, paper: str = "") -> "Claim":
         """Claim that one figure is at least so many times another, which is above 0; else it is undecided."""
         if better is None or worse is None:
-            return _unmeasured(text)
+            return _unmeasured(text, paper)
         if worse.mean <= 0:
-            return cls(text=text, found=f"{better.render()} and {worse.render()}", verdict="undecided")
+            return cls(text=text, found=f"{better.render()} and {worse.render()}", verdict="undecided", paper=paper)
         ratio = better.mean / worse.mean
         return cls(
             text=text,
             found=f"{better.render()} and {worse.render()}: {ratio:.2f} times",
             verdict="held" if ratio >= least else "did not hold",
+            paper=paper,
         )
 
     @classmethod
@@ -48,14 +51,14 @@ class Claim:
         )
 
     @classmethod
-    def of_interval(cls, text: str, better: Cell | None, worse: Cell | None) -> "Claim":
+    def of_interval(cls, text: str, better: Cell | None, worse: Cell | None, *, paper: str = "") -> "Claim":
         """Claim that one figure is above another, by more than the interval of their difference.
 
         Where both were measured with the same seeds, and so with the same draws of texts, the interval is that of the
         mean of the differences; else that of the first figure against the second.
         """
         if better is None or worse is None:
-            return _unmeasured(text)
+            return _unmeasured(text, paper)
         gap = better.mean - worse.mean
         if len(better.values) == len(worse.values) > 1:
             paired = summarise([one - other for one, other in zip(better.values, worse.values, strict=True)])
@@ -64,15 +67,16 @@ class Claim:
             low, high = better.low - worse.mean, better.high - worse.mean
         verdict = "held" if low > 0 else "did not hold" if high < 0 else "undecided"
         interval = "" if math.isnan(low) else f" ({low:+.3f} to {high:+.3f})"
-        return cls(text=text, found=f"{better.render()} and {worse.render()}: {gap:+.3f}{interval}", verdict=verdict)
+        found = f"{better.render()} and {worse.render()}: {gap:+.3f}{interval}"
+        return cls(text=text, found=found, verdict=verdict, paper=paper)
 
 
-def _unmeasured(text: str) -> Claim:
-    return Claim(text=text, found="–", verdict="not measured")
+def _unmeasured(text: str, paper: str = "") -> Claim:
+    return Claim(text=text, found="–", verdict="not measured", paper=paper)
 
 
 def render_claims(claims: Sequence[Claim]) -> str:
     """Render claims as a table in Markdown."""
-    lines = ["| claim | measured | |", "|---|---|---|"]
-    lines += [f"| {claim.text} | {claim.found} | {claim.verdict} |" for claim in claims]
+    lines = ["| claim | the paper | measured | |", "|---|---|---|---|"]
+    lines += [f"| {claim.text} | {claim.paper or '–'} | {claim.found} | {claim.verdict} |" for claim in claims]
     return "\n".join(lines)

@@ -48,6 +48,7 @@ TITLES: Mapping[str, str] = {
     "retrofit-linear": "SCL + VSP, per class, linear",
     "retrofit-stratified": "SCL + VSP, stratified, MLP",
     "retrofit-stratified-linear": "SCL + VSP, stratified, linear",
+    "retrofit-plain": "SCL + VSP, plain, MLP",
     "tlearn": "TLearn",
     "multitask": "MTL (with SST-2)",
 }
@@ -127,6 +128,7 @@ def make_recipes(settings: RetrofitSettings) -> dict[str, RepresentationRecipe]:
             "retrofit-linear": _contrast(settings, kind="linear"),
             "retrofit-stratified": _contrast(settings, sampler="stratified"),
             "retrofit-stratified-linear": _contrast(settings, kind="linear", sampler="stratified"),
+            "retrofit-plain": _contrast(settings, sampler="plain"),
             "tlearn": {"classification": {"weight": 1.0}},
             "multitask": {  # of each of the two tasks two thirds of the texts that the other rows have
                 "classification": {"weight": 1.0, "further_weight": 1.0},

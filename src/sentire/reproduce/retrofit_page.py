@@ -120,11 +120,12 @@ def _make_claims(
                 f"{name}: better than the pre-trained encoder from {fewest} examples of each class",
                 cells[MAIN],
                 cells[PRETRAINED],
+                paper="more than with all texts",
             )
         )
     for name, cells in whole.items():
         text = f"{name}: better when fine-tuned on {describe_size(settings.n_task_train)}"
-        claims.append(Claim.of_interval(text, cells[MAIN], cells[PRETRAINED]))
+        claims.append(Claim.of_interval(text, cells[MAIN], cells[PRETRAINED], paper="about one point of F1"))
     return claims
 
 
