@@ -168,6 +168,17 @@ def test_the_encoder_before_ours_is_named(script, tmp_path):
     assert str(tmp_path) not in card
 
 
+def test_a_card_that_is_made_anew_recalls_its_gate(script, tmp_path, monkeypatch):
+    monkeypatch.setattr(script, "RESULTS", tmp_path / "results.json")
+    assert script.recall_gate("beef") is None
+    gate = {"is_same": False, "current": {"name": "linear"}}
+    (tmp_path / "results.json").write_bytes(orjson.dumps({"onnx_sha256": "beef", "gate": gate}))
+    assert script.recall_gate("beef") == gate
+    assert script.recall_gate("53aa") is None
+    (tmp_path / "results.json").write_bytes(orjson.dumps({"onnx_sha256": "beef", "gate": {"is_same": True}}))
+    assert script.recall_gate("beef") is None
+
+
 def test_before_there_is_an_encoder_the_linear_model_is_the_one_to_beat(script, tmp_path, monkeypatch):
     monkeypatch.setattr(script, "EMBEDDED", tmp_path / "default")
     folder, model = script.find_current("default")
