@@ -15,6 +15,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "seeded"))
 
 LONGEST_FILES = (
     "training/test_kill.py",
+    "annotation/test_annotation_browser.py",
     "synthesis/test_synthesis_kill.py",
     "synthesis/test_synthesis_run.py",
     "cli/test_cli_synthesize.py",

@@ -12,6 +12,7 @@ class Part {
   replaceChildren(...parts) { this.children = parts; }
   setAttribute(name, value) { this.attributes[name] = value; }
   addEventListener(name, listener) { this.listeners[name] = listener; }
+  focus() {}
 }
 
 const address = process.argv[2];
@@ -24,7 +25,8 @@ const document = Object.assign(asDocument, {
   querySelector: () => ({ content: page.match(/<meta name="token" content="([^"]*)">/)[1] }),
 });
 const context = vm.createContext({
-  document, window: new Part(), structuredClone, setInterval: () => 0,
+  document, window: Object.assign(new Part(), { scrollTo() {} }), structuredClone, setInterval: () => 0, setTimeout,
+  clearTimeout,
   fetch: (path, options) => fetch(new URL(path, address), options),
 });
 vm.runInContext(page.split(/<script[^>]*>/)[1].split("</script>")[0], context);
@@ -32,10 +34,11 @@ while (!document.body.dataset.ready) await new Promise((done) => setTimeout(done
 
 function tell() {
   const text = (id) => document.getElementById(id).textContent, shown = document.getElementById("options").children;
-  const picks = shown.map((row) => row.children[0]).filter((one) => one.attributes["aria-pressed"]);
+  const picks = shown.filter((one) => one.attributes["aria-pressed"]);
   console.log(JSON.stringify({
     item: document.body.dataset.item, where: text("where"), said: text("said"), trouble: text("trouble"),
-    context: text("context"), picks: picks.map((one) => one.children[1]),
+    context: document.getElementById("context").children.map((one) => one.textContent).join("\n"),
+    picks: picks.map((one) => one.children.at(-1)),
   }));
 }
 

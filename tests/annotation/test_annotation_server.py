@@ -4,13 +4,13 @@ import http.client
 import resource
 import shutil
 import subprocess
-import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
 
 import orjson
 import pytest
+from serving import serve_in_a_process
 
 from sentire.annotation.annotations import (
     FOLDER_NAME,
@@ -96,6 +96,8 @@ def test_the_page_runs_no_script_but_its_own_and_holds_no_text_of_the_sample(fol
     nonce = policy.split("'nonce-")[1].split("'")[0]
     assert f'<script nonce="{nonce}">'.encode() in page
     assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe" not in policy
     assert b"secret" not in page
     assert page.count(b"<script") == 1
     assert b"innerHTML" not in page
@@ -322,19 +324,6 @@ def test_annotations_of_the_other_question_are_refused(pairs, tmp_path_factory):
     stray = make_stray(pairs, other)
     with pytest.raises(ArtifactError, match=r"annotations of the sample .*drawn anew"):
         read_annotations(stray, read_sample(other))
-
-
-@contextmanager
-def serve_in_a_process(folder, annotator, port=0):
-    """Serve as the command does, and kill it at the end: nothing has time to tidy up."""
-    command = [sys.executable, "-m", "sentire", "annotate", "serve", str(folder), "--annotator", annotator]
-    with subprocess.Popen([*command, "--port", str(port)], stderr=subprocess.PIPE, text=True) as process:
-        line = process.stderr.readline()
-        process.port = int(line.split("http://127.0.0.1:")[1].split("/")[0])
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 def test_a_server_that_is_killed_has_kept_every_click_that_it_answered(folder):

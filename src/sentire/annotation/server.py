@@ -114,7 +114,10 @@ class _Handler(BaseHTTPRequestHandler):
         page = page.replace("NONCE", nonce).replace(
             "<title>", f'<meta name="token" content="{self.server.token}">\n<title>', 1
         )
-        policy = f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'unsafe-inline'; connect-src 'self'"
+        policy = (
+            f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; img-src data:; "
+            "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        )
         self._send_bytes(HTTPStatus.OK, page.encode(), "text/html; charset=utf-8", {"content-security-policy": policy})
 
     def _send_items(self, query: Mapping[str, list[str]]) -> None:  # noqa: ARG002
