@@ -92,16 +92,16 @@ class CarlSettings(SuiteSettings):
 
 QUICK: Mapping[str, Any] = {
     "seeds": [1, 2],
-    "n_train": 600,
-    "n_dev": 200,
-    "n_test": 200,
-    "n_task_train": 400,
+    "n_train": 320,
+    "n_dev": 120,
+    "n_test": 120,
+    "n_task_train": 240,
     "n_epochs": 1,
-    "n_label_train": 600,
-    "queue_size": 256,
+    "n_label_train": 320,
+    "queue_size": 128,
     "fine_tuning_epochs": 1,
     "fine_tuned": ["polarity"],
-    "n_plane": 150,
+    "n_plane": 100,
 }
 """What the quick size has in the place of the full size."""
 

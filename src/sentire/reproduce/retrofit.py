@@ -101,15 +101,15 @@ class RetrofitSettings(SuiteSettings):
 
 QUICK: Mapping[str, Any] = {
     "seeds": [1, 2],
-    "n_train": 1000,
-    "n_dev": 300,
-    "n_test": 200,
-    "n_task_train": 300,
+    "n_train": 512,
+    "n_dev": 150,
+    "n_test": 120,
+    "n_task_train": 240,
     "shots": [16],
-    "few_shot_steps": 40,
+    "few_shot_steps": 20,
     "fine_tuning_epochs": 1,
     "fine_tuned": ["sst-2"],
-    "n_map_train": 300,
+    "n_map_train": 256,
 }
 """What the quick size has in the place of the full size."""
 
