@@ -53,7 +53,9 @@ docs: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/quantisation.py --tables-only
 	$(BIN)/python benchmarks/start_share.py --tables-only
 	$(BIN)/python benchmarks/isear_folds.py --tables-only
+	$(BIN)/python benchmarks/representation_first.py --tables-only
 	$(BIN)/python benchmarks/search_speed.py --tables-only
+	$(BIN)/python benchmarks/search_emotions.py --tables-only
 	$(BIN)/python benchmarks/representation_measures.py --tables-only
 	$(BIN)/python benchmarks/meld_context.py --tables-only
 	$(BIN)/python benchmarks/synthesis_overhead.py --tables-only

@@ -5,7 +5,7 @@ Each arm trains plain fine-tuning, the first student and the embedded encoder (`
 makes of it, or the one of `configs/carl.toml`. Every model is measured on dev, cross-fitted; test is not read. A model
 that is done is a line in a small file, so that a run that was stopped goes on.
 
-    SENTIRE_DATA=… python benchmarks/representation_first.py 1 2 3      # seeds; ten minutes an arm and seed on a GPU
+    SENTIRE_DATA=… python benchmarks/representation_first.py 1 2 42     # seeds; hours on two cores
     SENTIRE_DATA=… python benchmarks/representation_first.py 1 --arms carl
     python benchmarks/representation_first.py --tables-only             # the table of docs/encoder.md again
 """
