@@ -23,10 +23,10 @@ def analyze(
         Path | None,
         typer.Option("--input", "-i", help="A CSV, TSV, JSONL, Parquet or text file; - for standard input."),
     ] = None,
-    text_column: Annotated[str | None, typer.Option(help="Column of the texts; text unless told.")] = None,
+    text_column: Annotated[str | None, typer.Option(help="Column of the texts; by default text.")] = None,
     context_column: Annotated[str | None, typer.Option(help="Column of what each text was said in.")] = None,
     id_column: Annotated[
-        str | None, typer.Option(help="Column of the rows' identifiers; the number of the line unless told.")
+        str | None, typer.Option(help="Column of the rows' identifiers; by default the number of the line.")
     ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the answers to FILE.csv, .tsv, .jsonl or .parquet.")
@@ -44,7 +44,7 @@ def analyze(
     file_format: Annotated[
         str | None, typer.Option("--format", help="Format of the input: csv, tsv, jsonl, parquet, txt.")
     ] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of a text input, such as cp1252; UTF-8 unless told.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of a text input, such as cp1252; by default UTF-8.")] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")] = False,
 ) -> None:
     """Say what people feel in texts or in a file of texts."""

@@ -30,13 +30,13 @@ def make(
             help="Data set and split of rewritings of the same ids: asks which version is more emotional.",
         ),
     ] = "",
-    n: Annotated[int, typer.Option(help="Items.", min=1)] = 200,
+    n: Annotated[int, typer.Option(help="Number of items.", min=1)] = 200,
     neutral_share: Annotated[
-        float | None, typer.Option(help="Of the items, neutral ones; 0.1 unless told.", min=0, max=1)
+        float | None, typer.Option(help="Of the items, neutral ones; by default 0.1.", min=0, max=1)
     ] = None,
     model: Annotated[
         str,
-        typer.Option("--model", "-m", help="Whose probabilities rank the options; the data's own degrees unless told."),
+        typer.Option("--model", "-m", help="Whose probabilities rank the options; by default the data's own degrees."),
     ] = "",
     seed: Annotated[int, typer.Option(help="Of the draw.", min=0)] = 0,
 ) -> None:
@@ -64,7 +64,7 @@ def make(
 def serve(
     folder: Annotated[Path, typer.Argument(help="Of the sample.")],
     annotator: Annotated[str, typer.Option("--annotator", "-a", help="An alias, such as a1; no name of a person.")],
-    port: Annotated[int, typer.Option(help="Of the page; any that is free unless told.", min=0, max=65535)] = 0,
+    port: Annotated[int, typer.Option(help="Of the page; by default any that is free.", min=0, max=65535)] = 0,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
 ) -> None:
     """Serve the page to one annotator, who goes on where the last sitting ended; Ctrl-C ends it."""

@@ -10,8 +10,8 @@ def audit(
     model: Annotated[str, typer.Argument(help="Embedded model (default, linear) or folder of a trained one.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the audit to this JSON file.")] = None,
     largest: Annotated[int, typer.Option(min=0, help="How many of the largest shifts the table shows.")] = 12,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
-    resamples: Annotated[int, typer.Option(min=10, help="Of the bootstrap.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    resamples: Annotated[int, typer.Option(min=10, help="Resamples of the bootstrap.")] = 1000,
     as_json: Annotated[bool, typer.Option("--json", help="Print the audit as JSON.")] = False,
 ) -> None:
     """Ask a model the same sentences about people of different kinds, and show what that changes."""

@@ -18,7 +18,7 @@ def augment(
         ),
     ] = "run",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder of ledger, rows and models; runs/NAME unless told.")
+        Path | None, typer.Option("--output", "-o", help="Folder of ledger, rows and models; by default runs/NAME.")
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="section.key=value, wins over the file; may be repeated.")

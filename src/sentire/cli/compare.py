@@ -12,8 +12,8 @@ def compare(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write the comparison to this JSON file.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
-    resamples: Annotated[int, typer.Option(min=10, help="Of the bootstrap.")] = 5000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    resamples: Annotated[int, typer.Option(min=10, help="Resamples of the bootstrap.")] = 5000,
     as_json: Annotated[bool, typer.Option("--json", help="Print the comparison as JSON.")] = False,
 ) -> None:
     """Compare two models on the same texts: paired differences with intervals, and the answers that changed."""

@@ -9,12 +9,12 @@ import typer
 def crossvalidate(
     config: Annotated[Path, typer.Argument(help="The recipe of an encoder with [folds], a TOML file.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder of models and result; runs/NAME unless told.")
+        Path | None, typer.Option("--output", "-o", help="Folder of models and result; by default runs/NAME.")
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="section.key=value, wins over the file; may be repeated.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Train and test a recipe once a fold, groups never torn apart; a stopped run goes on where it was."""

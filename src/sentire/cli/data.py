@@ -12,7 +12,7 @@ Name = Annotated[str, typer.Argument(help="Name of a corpus, or a TOML file that
 AsJson = Annotated[bool, typer.Option("--json", help="Print the same as JSON.")]
 Root = Annotated[
     Path | None,
-    typer.Option("--root", help="Where the corpora are; SENTIRE_DATA or ~/.local/share/sentire unless told."),
+    typer.Option("--root", help="Where the corpora are; by default SENTIRE_DATA or ~/.local/share/sentire."),
 ]
 
 

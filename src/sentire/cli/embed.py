@@ -15,7 +15,7 @@ def embed(
         typer.Option("--output", "-o", help="FILE.parquet with ids, texts and vectors, or FILE.npy with vectors."),
     ],
     text_column: Annotated[str, typer.Option(help="Column of the texts.")] = "text",
-    id_column: Annotated[str, typer.Option(help="Column of the identifiers; the number of the line unless told.")] = "",
+    id_column: Annotated[str, typer.Option(help="Column of the identifiers; by default the number of the line.")] = "",
     encoder: Annotated[
         str,
         typer.Option(
@@ -26,7 +26,7 @@ def embed(
     file_format: Annotated[
         str | None, typer.Option("--format", help="Format of the input: csv, tsv, jsonl, parquet, txt.")
     ] = None,
-    encoding: Annotated[str, typer.Option(help="Of a text input, such as cp1252; UTF-8 unless told.")] = "",
+    encoding: Annotated[str, typer.Option(help="Of a text input, such as cp1252; by default UTF-8.")] = "",
     strict: Annotated[bool, typer.Option("--strict", help="Stop at the first row that cannot be read.")] = False,
 ) -> None:
     """Write one vector for every text of a file."""

@@ -11,15 +11,15 @@ def evaluate(
     data: Annotated[str, typer.Option(help="Name and split, such as goemotions:test, or FILE.toml:SPLIT.")],
     target: Annotated[
         str,
-        typer.Option(help="What to measure: labels or affect (valence, arousal, dominance); by the data unless told."),
+        typer.Option(help="What to measure: labels or affect (valence, arousal, dominance); by default what the data has."),
     ] = "",
     label_space: Annotated[str, typer.Option(help="Measure in these labels, such as ekman or sentiment.")] = "",
     ignore_context: Annotated[
         bool, typer.Option("--ignore-context", help="Do not tell the model what the texts were said in.")
     ] = False,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Write the result to this JSON file.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the bootstrap.")] = 0,
-    resamples: Annotated[int, typer.Option(min=10, help="Of the bootstrap.")] = 1000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the bootstrap.")] = 0,
+    resamples: Annotated[int, typer.Option(min=10, help="Resamples of the bootstrap.")] = 1000,
     no_rows: Annotated[
         bool, typer.Option("--no-rows", help="Leave out the answers row by row; such a result cannot be compared.")
     ] = False,

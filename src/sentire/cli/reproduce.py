@@ -10,11 +10,11 @@ def reproduce(
     suite: Annotated[str, typer.Argument(help="retrofit or carl.")],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Folder of the small result files; runs/reproduce/SUITE unless told."),
+        typer.Option("--output", "-o", help="Folder of the small result files; by default runs/reproduce/SUITE."),
     ] = None,
     work: Annotated[
         Path | None,
-        typer.Option(help="Folder of encoders and vectors, gigabytes that can be made again; OUTPUT/work unless told."),
+        typer.Option(help="Folder of encoders and vectors, gigabytes that can be made again; by default OUTPUT/work."),
     ] = None,
     quick: Annotated[bool, typer.Option("--quick", help="A size of minutes, on a part of the data.")] = False,
     settings: Annotated[

@@ -20,15 +20,15 @@ def search(
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many texts to show.")] = 10,
     encoder: Annotated[
-        str, typer.Option("--encoder", "-e", help="As in embed; unless told, the vectors' own, or default.")
+        str, typer.Option("--encoder", "-e", help="As in embed; by default the vectors' own, or default.")
     ] = "",
     revision: Annotated[str, typer.Option(help="Full commit of an encoder on the hub.")] = "",
     text_column: Annotated[str, typer.Option(help="Column of the texts in a file of texts.")] = "text",
-    id_column: Annotated[str, typer.Option(help="Column of its identifiers; the number of the line unless told.")] = "",
+    id_column: Annotated[str, typer.Option(help="Column of its identifiers; by default the number of the line.")] = "",
     file_format: Annotated[
         str | None, typer.Option("--format", help="Format of a file of texts: csv, tsv, jsonl, parquet, txt.")
     ] = None,
-    encoding: Annotated[str, typer.Option(help="Of a text input, such as cp1252; UTF-8 unless told.")] = "",
+    encoding: Annotated[str, typer.Option(help="Of a text input, such as cp1252; by default UTF-8.")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a text that is looked for.")] = False,
 ) -> None:
     """Find the texts of a file that are nearest to a text."""

@@ -22,7 +22,7 @@ def synthesize(
         ),
     ] = "run",
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder of ledger and data set; runs/NAME unless told.")
+        Path | None, typer.Option("--output", "-o", help="Folder of ledger and data set; by default runs/NAME.")
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="section.key=value, wins over the file; may be repeated.")

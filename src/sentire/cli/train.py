@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 def train(
     config: Annotated[Path, typer.Argument(help="The recipe, a TOML file.")],
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder of the model; runs/NAME unless told.")
+        Path | None, typer.Option("--output", "-o", help="Folder of the model; by default runs/NAME.")
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="section.key=value, wins over the file; may be repeated.")
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(help="Of TF-IDF recipes: labels fitted at the same time; -1, one a core, unless told.")
+        int | None, typer.Option(help="Of TF-IDF recipes: labels fitted at the same time; by default -1, one a core.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the training report as JSON.")] = False,
 ) -> None:

@@ -11,10 +11,10 @@ def tune(
     trials: Annotated[int, typer.Option(min=1, help="In all, those of an earlier run included.")] = 20,
     space: Annotated[
         Path | None,
-        typer.Option(help="What may be chosen, a TOML file; learning rate, batch, epochs and loss unless told."),
+        typer.Option(help="What may be chosen, a TOML file; by default learning rate, batch, epochs and loss."),
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Folder of the search; runs/NAME-tuning unless told.")
+        Path | None, typer.Option("--output", "-o", help="Folder of the search; by default runs/NAME-tuning.")
     ] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="section.key=value, wins over the recipe; may be repeated.")
