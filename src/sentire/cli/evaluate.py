@@ -11,7 +11,7 @@ def evaluate(
     data: Annotated[str, typer.Option(help="Name and split, such as goemotions:test, or FILE.toml:SPLIT.")],
     target: Annotated[
         str,
-        typer.Option(help="What to measure: labels or affect (valence, arousal, dominance); by default what the data has."),
+        typer.Option(help="Measure labels or affect (valence, arousal, dominance); by default what the data has."),
     ] = "",
     label_space: Annotated[str, typer.Option(help="Measure in these labels, such as ekman or sentiment.")] = "",
     ignore_context: Annotated[
