@@ -16,7 +16,7 @@ from sentire.annotation.sample import (
     read_sample,
     write_sample,
 )
-from sentire.core.errors import ArtifactError, DataError, UsageError
+from sentire.core.errors import ArtifactError, DataError, LabelError, UsageError
 from sentire.core.labels import GOEMOTIONS, make_label_space
 from sentire.core.records import Example
 
@@ -55,6 +55,7 @@ def test_a_sample_has_seven_options_and_its_share_of_neutral_items():
 
 def test_the_plausible_options_are_the_labels_and_then_the_highest_degrees():
     _, key = draw()
+    assert len(key.levels) == 40
     for item, levels in key.levels.items():
         if item.startswith("e"):
             assert {label for label, level in levels.items() if level > 0} >= {"surprise", *key.expressed[item]}
@@ -88,8 +89,15 @@ def test_a_models_probabilities_may_rank_the_options():
     examples = make_examples(n=10, n_neutral=0)
     levels = [{"grief": 0.9, "desire": 0.8, "joy": 0.1} for _ in examples]
     _, key = draw_sample(examples, GOEMOTIONS, name="own:test", n=10, levels=levels)
+    assert len(key.levels) == 10
     for item in key.levels:
         assert {"grief", "desire", key.expressed[item][0]} <= set(key.levels[item])
+
+
+def test_degrees_of_other_labels_are_refused_since_they_would_rank_nothing():
+    levels = [{"sad": 0.9, "happy": 0.1} for _ in make_examples()]
+    with pytest.raises(LabelError, match=r"a label of goemotions\.v1, got 'sad' at levels\[0\] of own:test"):
+        draw(levels=levels)
 
 
 def test_of_too_few_examples_all_but_the_surplus_of_neutral_ones_are_drawn():

@@ -12,7 +12,10 @@ pytest.importorskip("sklearn")
 from sentire.augmentation import experiment
 from sentire.augmentation.config import AugmentationConfig
 from sentire.augmentation.experiment import run_experiment
-from sentire.core.config import parse_config
+from sentire.classifiers.recipe import DataSection as WordsData
+from sentire.classifiers.recipe import LogisticRegressionSection, TfidfRecipe
+from sentire.classifiers.train import train_tfidf
+from sentire.core.config import parse_config, read_table
 from sentire.core.errors import ConfigError
 
 WORDS = {"calm": ["tea", "lake", "bench", "evening"], "tense": ["siren", "exam", "deadline", "storm"]}
@@ -47,14 +50,14 @@ def folder(tmp_path):
     return tmp_path
 
 
-def make_settings(folder, seeds=(1, 2)):
+def make_settings(folder, seeds=(1, 2), **sections):
     table = {
         "name": "rich",
         "sources": ["templates"],
         "data": {"train": f"{folder}/train.toml:all", "apart": [f"{folder}/dev.toml:all", f"{folder}/test.toml:all"]},
         "experiment": {"recipe": "recipe.toml", "test": f"{folder}/test.toml:all", "seeds": list(seeds)},
     }
-    return parse_config(AugmentationConfig, table)
+    return parse_config(AugmentationConfig, table | sections)
 
 
 def run(folder, **options):
@@ -101,6 +104,78 @@ def test_another_recipe_is_another_experiment(folder):
     assert asked == [1, 2]
 
 
+@pytest.mark.parametrize("name", ["train", "dev", "test"])
+def test_another_row_in_a_split_of_the_same_name_is_another_experiment(folder, monkeypatch, name):
+    run(folder, seeds=[1])
+    trained = []
+    train = experiment.train_tfidf
+    monkeypatch.setattr(
+        experiment, "train_tfidf", lambda *given, **options: trained.append(given) or train(*given, **options)
+    )
+    path = folder / f"{name}.jsonl"
+    row = {"id": "new", "text": "an evening by the lake after the storm", "labels": ["calm"]}
+    path.write_bytes(path.read_bytes() + orjson.dumps(row) + b"\n")
+    _, asked = run(folder, seeds=[1])
+    assert asked == [1]
+    assert len(trained) == 2  # without what was made, too
+    run(folder, seeds=[1])
+    assert len(trained) == 2
+
+
+def test_another_version_is_another_experiment(folder, monkeypatch):
+    run(folder, seeds=[1])
+    monkeypatch.setattr(experiment, "__version__", "99.0")
+    _, asked = run(folder, seeds=[1])
+    assert asked == [1]
+
+
+def test_other_templates_are_another_experiment_of_what_was_made_alone(folder, monkeypatch):
+    run(folder, seeds=[1])
+    before = (folder / "models" / "before-1.figures.json").stat().st_mtime_ns
+    assert experiment.identify_templates().startswith("templates.v1-")
+    monkeypatch.setattr(experiment, "identify_templates", lambda: "templates.v2-0")
+    _, asked = run(folder, seeds=[1])
+    assert asked == [1]
+    assert (folder / "models" / "before-1.figures.json").stat().st_mtime_ns == before
+
+
+def test_other_prompts_are_another_experiment(folder, monkeypatch):
+    pytest.importorskip("jinja2")
+    from sentire.synthesis import prompts
+
+    sections = {"sources": ["rephrase"], "provider": {"kind": "replay", "path": "replies.jsonl"}}
+    assert run(folder, seeds=[1], **sections)[1] == [1]
+    assert run(folder, seeds=[1], **sections)[1] == []
+    monkeypatch.setattr(prompts, "identify_prompt", lambda name, home: f"{name}-0 of {home}")
+    assert run(folder, seeds=[1], **sections)[1] == [1]
+
+
+def test_another_model_in_the_folder_of_the_one_that_checks_labels_is_another_experiment(folder):
+    recipe = parse_config(TfidfRecipe, read_table(folder / "recipe.toml"))
+    sections = {"quality": {"check_model": str(folder / "judge")}}
+    train_tfidf(recipe, folder / "judge", n_jobs=1)
+    assert run(folder, seeds=[1], **sections)[1] == [1]
+    assert run(folder, seeds=[1], **sections)[1] == []
+    train_tfidf(replace(recipe, name="other"), folder / "judge", n_jobs=1)
+    assert run(folder, seeds=[1], **sections)[1] == [1]
+
+
+def test_rows_that_are_made_for_one_split_are_not_added_to_another(folder):
+    path = folder / "recipe.toml"
+    path.write_text(path.read_text().replace("train.toml:all", "made.toml:all"))
+    words = r"train\.toml:all, for which rows are made, got .*made\.toml:all at data\.train of recipe\.toml; name the"
+    with pytest.raises(ConfigError, match=words):
+        run(folder, seeds=[1])
+    assert not (folder / "models").exists()
+
+
+def test_a_recipe_of_another_kind_is_refused(folder):
+    path = folder / "recipe.toml"
+    path.write_text(path.read_text().replace('recipe = "tfidf"', 'recipe = "carl"'))
+    with pytest.raises(ConfigError, match=r'recipe = "tfidf" or "encoder", got carl at .*recipe\.toml'):
+        run(folder, seeds=[1])
+
+
 def test_both_are_measured_on_the_same_test_and_only_one_learns_from_what_was_made(folder, monkeypatch):
     learned, measured = [], []
     train, evaluate = experiment.train_tfidf, experiment.evaluate_model
@@ -119,6 +194,34 @@ def test_both_are_measured_on_the_same_test_and_only_one_learns_from_what_was_ma
     made = f"{folder}/made.toml:all"
     assert learned == [(1, ()), (1, (made,)), (2, ()), (2, (made,))]
     assert measured == [f"{folder}/test.toml:all"] * 4
+
+
+def test_an_encoder_learns_from_what_was_made_beside_its_further_data(folder, monkeypatch):
+    write(folder, "more", 0, 5, start=400)
+    (folder / "recipe.toml").write_text(
+        'recipe = "encoder"\nname = "moods"\n'
+        f'[data]\ntrain = "{folder}/train.toml:all"\ndev = "{folder}/dev.toml:all"\n'
+        f'further_train = ["{folder}/more.toml:all"]\n'
+    )
+    words = TfidfRecipe(
+        recipe="tfidf",
+        name="stand-in",
+        data=WordsData(train=f"{folder}/train.toml:all", dev=f"{folder}/dev.toml:all"),
+        logistic_regression=LogisticRegressionSection(C=2.0, penalty="l2", class_weight="none"),
+    )
+    learned = []
+
+    def stand_in(recipe, output, *, data_root):
+        learned.append((recipe.name, recipe.seed, recipe.data.further_train))
+        train_tfidf(words, output, data_root=data_root, n_jobs=1)
+
+    monkeypatch.setattr(experiment, "train_encoder", stand_in)
+    more, made = f"{folder}/more.toml:all", f"{folder}/made.toml:all"
+    assert run(folder, seeds=[3])[1] == [3]
+    assert learned == [("moods-3", 3, (more,)), ("moods-3", 3, (more, made))]
+    assert run(folder, seeds=[3])[1] == []
+    write(folder, "more", 0, 6, start=400)
+    assert run(folder, seeds=[3])[1] == [3]
 
 
 @pytest.mark.parametrize("name", ["dev", "test"])

@@ -112,14 +112,12 @@ def name_rephrasings(*, rounds=6, seeds=4, turns=3):
 class Listed:
     """A source that makes what is listed for each round, with labels of its own."""
 
-    name = "listed"
-
-    def __init__(self, n_by_round, labels=("grief",)):
-        self.n_by_round, self.labels = n_by_round, labels
+    def __init__(self, n_by_round, labels=("grief",), name="listed"):
+        self.n_by_round, self.labels, self.name = n_by_round, labels, name
 
     async def make(self, label, seeds, n, round_number, failed):  # noqa: ARG002
         n_made = self.n_by_round[round_number - 1] if round_number <= len(self.n_by_round) else 0
-        names = [f"{label}/{round_number}/{k}" for k in range(min(n_made, n))]
+        names = [f"{label}/{self.name}/{round_number}/{k}" for k in range(min(n_made, n))]
         return [
             Candidate(
                 id=name,
@@ -132,12 +130,12 @@ class Listed:
         ]
 
 
-def follow(folder, source, **sections):
-    """Return how labels fare with a source, where every text is good."""
+def follow(folder, *sources, **sections):
+    """Return how labels fare with some sources, where every text is good."""
     settings = make_settings(write_data(folder), **sections)
     train = read_labelled(settings.data.train)
     rules = Rules(settings.quality, {}, is_english=False)
-    return asyncio.run(augment(train, settings, [source], rules))
+    return asyncio.run(augment(train, settings, sources, rules))
 
 
 def write_replies(folder, rows):
@@ -174,6 +172,22 @@ def test_patience_counts_rounds_without_a_row_one_after_another(tmp_path):
     course = follow(tmp_path, Listed([1, 0, 0, 1, 0, 0, 0, 1])).courses["grief"]
     assert (course.made, course.rounds, course.end) == (2, 7, "no source made a text in 3 rounds")
     assert course.no_source == 5
+
+
+def test_every_source_keeps_its_share_where_all_of_its_texts_are_good(tmp_path):
+    """Half more is asked for than is needed: what is left out must not be the last source's alone."""
+    sources = [Listed([99] * 9, name=name) for name in ("first", "second", "third")]
+    found = follow(tmp_path, *sources, labels={"names": ["grief"], "until": 304}, rounds={"growth": 100.0})
+    made = [row.id.split("/")[1] for row in found.rows]
+    assert {name: made.count(name) for name in set(made)} == {"first": 100, "second": 100, "third": 100}
+    assert made[:4] == ["first", "second", "third", "first"]
+    assert follow(tmp_path, *sources, labels={"names": ["grief"], "until": 304}, rounds={"growth": 100.0}) == found
+
+
+def test_what_a_source_has_not_the_others_make(tmp_path):
+    sources = [Listed([2], name="short"), Listed([9], name="long")]
+    found = follow(tmp_path, *sources, labels={"names": ["grief"], "until": 11}, rounds={"most": 1, "growth": 9.0})
+    assert [row.id.split("/")[1] for row in found.rows] == ["short", "long", "short", "long", "long", "long", "long"]
 
 
 def test_a_quota_is_not_exceeded(tmp_path):

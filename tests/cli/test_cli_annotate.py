@@ -38,7 +38,7 @@ def annotate(folder, alias, choose):
 def test_a_sample_is_drawn_judged_and_scored(tmp_path, sentire):
     made = sentire("annotate", "make", "--data", f"{write_data(tmp_path)}:test", "-o", tmp_path / "judged", "--n", 20)
     assert made.code == 0
-    assert "20 items" in made.err or "items (fingerprint" in made.err
+    assert "20 items (fingerprint" in made.err
     annotate(tmp_path / "judged", "a1", lambda item: item.options[0])
     annotate(tmp_path / "judged", "a2", lambda item: item.options[int(item.id[1:]) % 2])
     scored = sentire("annotate", "score", tmp_path / "judged")
@@ -91,7 +91,41 @@ def test_options_may_be_ranked_by_a_model(tmp_path, sentire):
     )
     assert made.code == 0
     key = orjson.loads((tmp_path / "judged" / "key.json").read_bytes())
+    assert key["levels"]
     assert all(0 < max(levels.values()) < 1 for levels in key["levels"].values())
+
+
+def test_a_model_of_other_labels_ranks_no_options(tmp_path, sentire):
+    data = write_data(tmp_path)
+    data.write_text(
+        data.read_text().replace(
+            'label_space = "goemotions"', 'labels = ["joy", "grief", "neutral", "love", "fear", "anger", "sadness"]'
+        )
+    )
+    made = sentire("annotate", "make", "--data", f"{data}:test", "-o", tmp_path / "judged", "--model", "linear")
+    assert made.code == 3
+    assert "a model that answers in the labels of own.v1, got goemotions.v1 with admiration, " in made.err
+    assert "at --model linear; name a model of these labels, or leave --model out" in made.err
+    assert not (tmp_path / "judged").exists()
+
+
+@pytest.mark.parametrize("uses_context", [True, False])
+def test_a_model_that_reads_contexts_is_given_them(tmp_path, sentire, monkeypatch, uses_context):
+    from sentire.runtime.tfidf_model import TfidfModel
+
+    asked = []
+
+    def spy(model, texts, *, context=None):
+        asked.append((texts, context))
+        return model.judge(texts).proba
+
+    monkeypatch.setattr(TfidfModel, "predict_proba", spy)
+    monkeypatch.setattr(TfidfModel, "uses_context", uses_context)
+    data = f"{write_data(tmp_path, n=3)}:test"
+    made = sentire("annotate", "make", "--data", data, "-o", tmp_path / "judged", "--model", "linear")
+    assert made.code == 0, made.err
+    texts = [f"text {k} of the day" for k in range(3)]
+    assert asked == [(texts, [(f"before {k}",) for k in range(3)] if uses_context else None)]
 
 
 @pytest.mark.parametrize(

@@ -315,6 +315,7 @@ def test_comparing_two_models(models, sentire, tmp_path):
 
 def test_a_model_against_itself_differs_nowhere(models, sentire):
     comparison = sentire("compare", "a.json", "a.json", "--resamples", 20, "--json").json
+    assert comparison["metrics"]["macro_f1"]["difference"] == 0.0
     assert {one["difference"] for one in comparison["metrics"].values()} <= {0.0, None}
     assert comparison["changes"]["n_changed"] == 0
 

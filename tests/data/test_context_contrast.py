@@ -70,6 +70,9 @@ def test_a_row_keeps_what_each_annotator_gave(tmp_path):
     ("changes", "reason"),
     [
         ({"labels": ["joy"]}, "labels that two did not give"),
+        ({"labels": [["relief"]]}, "labels that two did not give"),
+        ({"labels": ["relief", None]}, "labels that two did not give"),
+        ({"labels": [{"relief": 1}]}, "labels that two did not give"),
         ({"annotations": {"writer": ["relief"]}}, "not the annotations of writer and two readers"),
         (
             {"annotations": {"writer": ["mauve"], "reader-1": ["relief"], "reader-2": ["relief"]}},

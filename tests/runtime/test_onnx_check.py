@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tiny_encoder import TinyEncoder
 
@@ -279,13 +279,14 @@ def test_no_bytes_bring_it_down(data):
 
 
 @settings(max_examples=200)
+@example(b"\x08\x07:\x00")  # a model with an empty graph: bytes that are drawn hardly ever pass
 @given(st.binary(max_size=200))
 def test_no_foreign_bytes_bring_it_down(content):
     try:
         check(content)
     except ArtifactError:
         return
-    assert len(onnx.load_from_string(content).graph.initializer) >= 0  # what passes is a model to the library too
+    assert onnx.load_from_string(content).HasField("graph")  # what passes is a model to the library too
 
 
 SOUND = TinyEncoder().make_onnx().SerializeToString()

@@ -112,6 +112,7 @@ def draw_sample(
     Raises:
         UsageError: Fewer than one item, or a share that is none.
         DataError: There is no example with labels, two have the same id, or the label space is too small.
+        LabelError: A degree is of a label outside the space.
     """
     if n < 1 or not 0 <= neutral_share <= 1:
         raise UsageError(expected="at least one item and a share from 0 to 1", got=f"{n} and {neutral_share:g}")
@@ -130,6 +131,9 @@ def draw_sample(
             where=name,
             hint="one judgement would count for several texts: give the examples different ids",
         )
+    for number, degrees in enumerate(levels or ()):
+        for label in degrees:
+            space.index(label, where=f"levels[{number}] of {name}")
     generator = make_generator(seed, "annotation sample")
     shuffled = [usable[place] for place in generator.permutation(len(usable))]
     is_neutral = {place: examples[place].labels == (space.neutral,) for place in shuffled}

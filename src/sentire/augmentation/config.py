@@ -104,7 +104,7 @@ class AugmentationConfig:
 
     Attributes:
         name: Of the job and of the data set.
-        sources: Where new texts come from, asked in turn.
+        sources: Where new texts come from, an equal share each.
         provider: For ``rephrase`` and ``back-translation``.
         pivots: Languages of back-translation.
         seed: Of all that is drawn.

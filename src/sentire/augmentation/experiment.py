@@ -8,7 +8,10 @@ from typing import Any
 
 import orjson
 
+from sentire._version import __version__
 from sentire.augmentation.config import AugmentationConfig, check_apart, check_augmentation
+from sentire.augmentation.templates import identify_templates
+from sentire.classifiers.labelled import read_labelled
 from sentire.classifiers.recipe import TfidfRecipe
 from sentire.classifiers.train import train_tfidf
 from sentire.core.config import dump_config, parse_config, read_table
@@ -19,6 +22,7 @@ from sentire.probing.seeds import summarise_seeds
 from sentire.runtime.load import load
 from sentire.storage.atomic import write_json
 from sentire.training.recipe import EncoderRecipe
+from sentire.training.sources import read_sources
 from sentire.training.train import train_encoder
 
 OVERALL = ("macro_f1", "micro_f1")
@@ -59,6 +63,8 @@ def run_experiment(
     """Train without and with, measure both on test, and compare the overall figures and each rare label.
 
     The figures of every model are kept in a small file, so that an experiment which was stopped goes on with the next.
+    They are made again where settings, recipe, the rows of a split, the model that checks labels, templates, prompts or
+    the version of Sentire differ.
 
     Args:
         settings: With an experiment.
@@ -70,29 +76,38 @@ def run_experiment(
         on_progress: Told after every training.
 
     Raises:
-        ConfigError: There is no experiment, its recipe is of another kind, or its dev or test is not kept apart.
+        ConfigError: There is no experiment, its recipe is of another kind or learns from another split than rows are
+            made for, or its dev or test is not kept apart.
+        DataError, LabelError, UnknownNameError: A split or a model is not there, as their messages say.
     """
     experiment = settings.experiment
     if experiment is None:
         raise ConfigError(expected="a section [experiment]", got="none", where="experiment")
     check_augmentation(settings)
-    recipe = read_table(base / experiment.recipe)
-    own = recipe.get("data")
-    if isinstance(own, dict) and own.get("dev"):
-        check_apart(settings.data, str(own["dev"]), what=f"on which {experiment.recipe} chooses")
+    recipe = _read_recipe(base / experiment.recipe)
+    if recipe.data.train != settings.data.train:
+        raise ConfigError(
+            expected=f"{settings.data.train}, for which rows are made",
+            got=recipe.data.train,
+            where=f"data.train of {experiment.recipe}",
+            hint="name the same split in both: rows would be made for one split and added to another",
+        )
+    if recipe.data.dev:
+        check_apart(settings.data, recipe.data.dev, what=f"on which {experiment.recipe} chooses")
+    data = _fingerprint_data(settings, recipe, data_root)
+    making = _fingerprint_making(settings)
     figures: dict[str, dict[str, list[float]]] = {"before": {}, "after": {}}
     n_all = 2 * len(experiment.seeds)
     for place, seed in enumerate(experiment.seeds):
         for step, name in enumerate(figures):
             on_progress(2 * place + step, n_all, f"seed {seed}, {name}")
-            key = _make_key(settings, recipe, name, seed)
+            key = _make_key(settings, recipe, data, seed, making if name == "after" else ())
             path = folder / f"{name}-{seed}.figures.json"
             found = _read_figures(path, key)
             if found is None:
                 extra = (make_data(seed),) if name == "after" else ()
                 model = folder / f"{name}-{seed}"
-                where = str(base / experiment.recipe)
-                _train(recipe, model, seed=seed, extra=extra, data_root=data_root, where=where)
+                _train(recipe, model, seed=seed, extra=extra, data_root=data_root)
                 result = evaluate_model(load(str(model)), experiment.test, data_root=data_root, keep_rows=False)
                 found = {metric: result.metrics[metric].value for metric in OVERALL}
                 found |= {label: result.per_label[label]["f1"].value for label in labels}
@@ -102,20 +117,65 @@ def run_experiment(
     return {metric: _compare(figures["before"][metric], figures["after"][metric]) for metric in figures["before"]}
 
 
-def _make_key(settings: AugmentationConfig, recipe: Mapping[str, Any], name: str, seed: int) -> str:
-    """Return what determines the figures of one model, as a hash."""
+def _read_recipe(path: Path) -> TfidfRecipe | EncoderRecipe:
+    table = read_table(path)
+    if table.get("recipe") == "tfidf":
+        return parse_config(TfidfRecipe, table, where=str(path))
+    if table.get("recipe") == "encoder":
+        return parse_config(EncoderRecipe, table, where=str(path))
+    raise ConfigError(expected='recipe = "tfidf" or "encoder"', got=str(table.get("recipe")), where=str(path))
+
+
+def _fingerprint_data(
+    settings: AugmentationConfig, recipe: TfidfRecipe | EncoderRecipe, data_root: Path | None
+) -> list[str]:
+    """Return a hash of each split that figures rest on; the dev of the recipe and test are among those kept apart."""
+    train = read_labelled(settings.data.train, None, data_root)
+    apart = [read_labelled(name, train.space, data_root) for name in settings.data.apart]
+    marks = [split.fingerprint for split in (train, *apart)]
+    if isinstance(recipe, EncoderRecipe) and recipe.data.dev:  # one without a dev is refused by its training
+        marks.append(read_sources(recipe.data, data_root).fingerprint)
+    return marks
+
+
+def _fingerprint_making(settings: AugmentationConfig) -> list[Any]:
+    """Return what determines the rows that are made, apart from seed and data."""
+    left_out = ("name", "seed", "licence", "limits", "retries", "budget", "experiment")
+    dumped = {key: value for key, value in dump_config(settings).items() if key not in left_out}
+    check_model = settings.quality.check_model
+    judge = load(check_model).fingerprint if check_model else ""
+    templates = identify_templates() if "templates" in settings.sources else ""
+    return [dumped, judge, templates, _identify_prompts(settings)]
+
+
+def _identify_prompts(settings: AugmentationConfig) -> list[str]:
+    if settings.provider is None:
+        return []
+    from sentire.augmentation.asked_sources import HOME, REPHRASE, TRANSLATE  # the extra llm, for those who ask alone
+    from sentire.synthesis.prompts import identify_prompt
+
+    return [identify_prompt(name, HOME) for name in (REPHRASE, TRANSLATE)]
+
+
+def _make_key(
+    settings: AugmentationConfig,
+    recipe: TfidfRecipe | EncoderRecipe,
+    data: Sequence[str],
+    seed: int,
+    making: Sequence[Any],
+) -> str:
+    """Return what determines the figures of one model, as a hash; ``making`` is empty for the one without such rows."""
     dumped = dump_config(settings)
     asked = [
-        recipe,
-        name,
+        __version__,
+        dump_config(recipe),
+        data,
         seed,
         dumped["data"],
         dumped["labels"],
         dumped["experiment"] and dumped["experiment"]["test"],
+        making,
     ]
-    if name == "after":
-        left_out = ("name", "seed", "licence", "limits", "retries", "budget", "experiment")
-        asked.append({key: value for key, value in dumped.items() if key not in left_out})
     return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 
@@ -128,25 +188,14 @@ def _read_figures(path: Path, key: str) -> dict[str, float] | None:
 
 
 def _train(
-    recipe_table: Mapping[str, Any],
-    output: Path,
-    *,
-    seed: int,
-    extra: tuple[str, ...],
-    data_root: Path | None,
-    where: str,
+    recipe: TfidfRecipe | EncoderRecipe, output: Path, *, seed: int, extra: tuple[str, ...], data_root: Path | None
 ) -> None:
-    table = {**recipe_table, "seed": seed}
-    if table.get("recipe") == "tfidf":
-        recipe_of_words = parse_config(TfidfRecipe, table, where=where)
-        train_tfidf(recipe_of_words, output, further_train=extra, data_root=data_root, n_jobs=1)
-    elif table.get("recipe") == "encoder":
-        own = table.get("data", {})
-        table["data"] = {**own, "further_train": [*own.get("further_train", ()), *extra]}
-        recipe = parse_config(EncoderRecipe, table, where=where)
-        train_encoder(replace(recipe, name=f"{recipe.name}-{seed}"), output, data_root=data_root)
+    if isinstance(recipe, TfidfRecipe):
+        train_tfidf(replace(recipe, seed=seed), output, further_train=extra, data_root=data_root, n_jobs=1)
     else:
-        raise ConfigError(expected='recipe = "tfidf" or "encoder"', got=str(table.get("recipe")), where=where)
+        data = replace(recipe.data, further_train=(*recipe.data.further_train, *extra))
+        seeded = replace(recipe, name=f"{recipe.name}-{seed}", seed=seed, data=data)
+        train_encoder(seeded, output, data_root=data_root)
 
 
 def _compare(before: Sequence[float], after: Sequence[float]) -> Comparison:

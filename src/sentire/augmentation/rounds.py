@@ -5,6 +5,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from sentire.augmentation.candidates import Candidate, Seed, Source
 from sentire.augmentation.config import AugmentationConfig
@@ -93,7 +94,7 @@ async def augment(
     Args:
         train: What is there.
         settings: Of the augmentation.
-        sources: Asked in turn, for a share of what is wanted each.
+        sources: Each is asked for an equal share of what is wanted, and their texts are looked at in turn.
         rules: Decide what becomes a row.
         on_progress: Told after every round.
         is_ending: Asked before every label of a round: whether somebody wishes the end.
@@ -120,9 +121,8 @@ async def augment(
                 raise StoppedError
             aim = min(until, math.ceil(settings.rounds.growth * max(have[label], 1))) - have[label]
             wanted = math.ceil(OVERSAMPLE * aim / len(sources))
-            candidates: list[Candidate] = []
-            for source in sources:
-                candidates += await source.make(label, seeds[label], wanted, number, failed[label])
+            made_by = [await source.make(label, seeds[label], wanted, number, failed[label]) for source in sources]
+            candidates = _take_in_turn(made_by)
             rounds[label] += 1
             no_source[label] += not candidates
             kept = rules.choose(candidates, refused[label], most=aim)
@@ -154,6 +154,11 @@ async def augment(
             for label in rare
         },
     )
+
+
+def _take_in_turn(made_by: Sequence[Sequence[Candidate]]) -> list[Candidate]:
+    # More is asked for than is needed: one source after the other would leave nothing but the last one's out.
+    return [one for turn in zip_longest(*made_by) for one in turn if one is not None]
 
 
 def _list_seeds(train: LabelledSplit, label: str) -> list[Seed]:

@@ -1,5 +1,6 @@
 """Texts from templates of ours: sentences for one label with slots, filled at random."""
 
+import hashlib
 import re
 import tomllib
 from collections import Counter
@@ -78,9 +79,20 @@ def fill(template: str, slots: Mapping[str, Sequence[str]], generator: np.random
 
 
 @cache
+def identify_templates() -> str:
+    """Return the version and hash of the templates, such as ``templates.v1-3fa9c1d2``."""
+    content = _read_file()
+    return f"templates.v{tomllib.loads(content)['version']}-{hashlib.sha256(content.encode()).hexdigest()[:8]}"
+
+
+@cache
 def _read_templates() -> tuple[dict[str, tuple[str, ...]], dict[str, tuple[str, ...]]]:
-    content = tomllib.loads(files("sentire.augmentation").joinpath("templates.toml").read_text(encoding="utf-8"))
+    content = tomllib.loads(_read_file())
     return (
         {label: tuple(texts) for label, texts in content["templates"].items()},
         {name: tuple(choices) for name, choices in content["slots"].items()},
     )
+
+
+def _read_file() -> str:
+    return files("sentire.augmentation").joinpath("templates.toml").read_text(encoding="utf-8")

@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from sentire.annotation.sample import Key, Sample
+    from sentire.core.labels import LabelSpace
     from sentire.core.records import Example
+    from sentire.runtime.load import Model
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -134,8 +136,9 @@ def _draw_texts(data: str, n: int, neutral_share: float, model: str, seed: int) 
     space = dataset.card.label_space
     if space is None:
         raise DataError(expected="a data set with labels", got=dataset.card.name, where=data)
+    ranking = _load_ranking(model, space) if model else None
     examples = dataset.read_split(split)
-    levels = _rank_by_model(model, examples) if model else None
+    levels = _rank_by_model(ranking, examples) if ranking else None
     return draw_sample(examples, space, name=data, n=n, neutral_share=neutral_share, levels=levels, seed=seed)
 
 
@@ -155,9 +158,24 @@ def _draw_rewritings(data: str, rewritten: str, n: int, seed: int) -> "tuple[Sam
     return draw_pairs(found.pairs, name=f"{data} and {rewritten}", n=n, seed=seed)
 
 
-def _rank_by_model(name: str, examples: "list[Example]") -> "list[Mapping[str, float]]":
+def _load_ranking(name: str, space: "LabelSpace") -> "Model":
+    from sentire.core.errors import LabelError, list_names
     from sentire.runtime.load import load
 
     model = load(name)
-    proba = model.predict_proba([example.text for example in examples])
+    if set(model.label_space.labels) != set(space.labels):
+        raise LabelError(
+            expected=f"a model that answers in the labels of {space.id}",
+            got=f"{model.label_space.id} with {list_names(model.label_space.labels)}",
+            where=f"--model {name}",
+            hint="name a model of these labels, or leave --model out: the data's own degrees then rank the options",
+        )
+    return model
+
+
+def _rank_by_model(model: "Model", examples: "list[Example]") -> "list[Mapping[str, float]]":
+    from sentire.evaluate.examples import gather_context
+
+    context, _ = gather_context(examples, uses_context=model.uses_context, ignore_context=False)
+    proba = model.predict_proba([example.text for example in examples], context=context)
     return [dict(zip(model.label_space.labels, row, strict=True)) for row in proba.tolist()]

@@ -103,7 +103,11 @@ def _find_fault(fields: Mapping[str, object], seen: set[str]) -> tuple[str, str]
         for label in set(given):
             votes[label] = votes.get(label, 0) + 1
     labels = fields.get("labels")
-    if not isinstance(labels, list) or not labels or any(votes.get(label, 0) < FEWEST_VOTES for label in labels):
+    if (
+        not isinstance(labels, list)
+        or not labels
+        or any(not isinstance(label, str) or votes.get(label, 0) < FEWEST_VOTES for label in labels)
+    ):
         return "labels that two did not give", quote(labels)
     identity = str(fields["id"])
     if identity in seen:
