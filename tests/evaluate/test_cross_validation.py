@@ -13,7 +13,7 @@ pytest.importorskip("transformers")
 from sentire.classifiers.labelled import read_labelled
 from sentire.core.errors import ConfigError, OutputError
 from sentire.evaluate import cross_validation
-from sentire.evaluate.cross_validation import OUT_OF_FOLD, RESULT_NAME, cross_validate, divide_into_folds
+from sentire.evaluate.cross_validation import LOCAL_ENCODER, OUT_OF_FOLD, RESULT_NAME, cross_validate, divide_into_folds
 from sentire.evaluate.result import render_result
 from sentire.metrics.classification import macro_f1
 from sentire.runtime.load import load
@@ -126,6 +126,7 @@ def test_every_text_is_answered_by_a_model_that_never_saw_its_group(tmp_path, en
     assert (result.data.name, result.data.split, result.model.name) == ("toy", "train", "tiny")
     assert OUT_OF_FOLD in result.settings.protocol
     assert result.settings.context == "given"
+    assert result.data.cautions == (LOCAL_ENCODER,)
     cutoffs = np.mean([load(folder).thresholds for _, folder in learned], axis=0)
     np.testing.assert_allclose(list(result.model.thresholds.values()), cutoffs)
     assert any(note.startswith("fold 3 of 3, loss") for note in told)
@@ -156,17 +157,25 @@ def test_single_labels_say_that_they_are_out_of_fold_too(tmp_path, encoder):
     assert all(len(row) == 1 for row in found.rows.predictions)
 
 
-def test_recipes_without_folds_and_with_further_data_are_refused(tmp_path, encoder):
+def test_a_registered_encoder_needs_no_caution(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "minilm").mkdir()  # not looked at: the registered name comes first
+    assert [cross_validation._is_local(name) for name in ("minilm", "./minilm", "owner/name")] == [False, True, False]
+
+
+def test_recipes_without_folds_and_with_other_knowledge_are_refused(tmp_path, encoder):
     data = write_data(tmp_path / "data", n_train=30)
     with pytest.raises(ConfigError, match=r"a recipe with \[folds\], got none at tiny; run: sentire train"):
         cross_validate(make_recipe(data, encoder), tmp_path / "out")
-    for section in (
-        {"further_train": [f"{data}:more"]},
-        {"affect_train": f"{data}:more", "affect_dev": f"{data}:dev"},
+    for section, values in (
+        ("data", {"further_train": [f"{data}:more"]}),
+        ("data", {"affect_train": f"{data}:more", "affect_dev": f"{data}:dev"}),
+        ("encoder", {"start": str(tmp_path / "earlier"), "start_share": 0.5}),
+        ("distillation", {"teachers": ["default"]}),
     ):
-        name = next(iter(section))
-        with pytest.raises(ConfigError, match=rf"learns from data\.train alone, got data\.{name} at tiny"):
-            cross_validate(make(data, encoder, data=section), tmp_path / "out")
+        name = rf"{section}\.{next(iter(values))}"
+        with pytest.raises(ConfigError, match=rf"learns from data\.train alone, got {name} at tiny; leave it out"):
+            cross_validate(make(data, encoder, **{section: values}), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 

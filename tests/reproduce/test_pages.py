@@ -195,7 +195,7 @@ def only(value):
 
 
 def test_the_bias_of_the_data_stands_on_the_page():
-    settings = make_settings(SUITES["retrofit"], is_quick=True, overrides={"seeds": [1], "n_task_train": 0})
+    settings = make_settings(SUITES["retrofit"], is_quick=True, overrides={"seeds": [1], "n_tuning_train": 0})
     often = {"n": 1234, "most_above": ["joy", 0.25, 0.0625], "most_below": ["fear", 0.0, 0.125]}
     audit = {"n_texts": 5000, "terms": {"young": often, "deaf": {"n": 3}}}
     page = render_retrofit_page(settings, {"bias.data": audit})

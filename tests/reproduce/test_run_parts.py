@@ -3,10 +3,11 @@
 import json
 import multiprocessing
 import time
+from dataclasses import replace
 
 import pytest
 
-from sentire.core.errors import ArtifactError, UsageError
+from sentire.core.errors import ArtifactError, DataError, UsageError
 from sentire.reproduce import run_parts as module
 from sentire.reproduce.part import Part, read_part, write_part
 from sentire.reproduce.run_parts import run_parts
@@ -48,6 +49,23 @@ def test_names_twice_and_orders_that_do_not_fit_are_refused(tmp_path, names, aft
     with pytest.raises(UsageError, match=said):
         run_parts(make_parts(done, names=names, after=after), tmp_path / "r", tmp_path / "l")
     assert done == []
+
+
+def test_what_a_part_could_not_do_is_refused_before_any_is_done(tmp_path):
+    done, checked = [], []
+    a, b, c = make_parts(done)
+    b = replace(b, check=lambda: checked.append("b"))
+
+    def refuse():
+        raise DataError(expected="texts", got="none")
+
+    with pytest.raises(DataError, match="expected texts, got none"):
+        run_parts([a, b, replace(c, check=refuse)], tmp_path / "r", tmp_path / "l")
+    assert (done, checked) == ([], ["b"])
+    run_parts([a, b, c], tmp_path / "r", tmp_path / "l")
+    # What is done needs no check: the data may be elsewhere by now.
+    run_parts([a, b, replace(c, check=refuse)], tmp_path / "r", tmp_path / "l")
+    assert (done, checked) == (["a", "b", "c"], ["b", "b"])
 
 
 def test_a_suite_that_was_stopped_goes_on_and_may_have_moved(tmp_path):

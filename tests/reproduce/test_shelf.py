@@ -8,11 +8,15 @@ from tiny_training import invent_rows, write_tiny_encoder
 pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
+from sentire.core.config import parse_config
 from sentire.core.errors import ArtifactError
+from sentire.data.registry import load_dataset
 from sentire.representations.load import load_torch_encoder
 from sentire.representations.save import save_encoder
 from sentire.representations.sentence_encoder import SentenceEncoder
-from sentire.reproduce.shelf import PRETRAINED, Base, Shelf
+from sentire.reproduce import shelf as module
+from sentire.reproduce.shelf import PRETRAINED, Base, Shelf, list_revisions
+from sentire.training.representation_recipe import RepresentationRecipe
 
 TEXTS = [row["text"] for row in invent_rows(12, seed=4)]
 
@@ -24,9 +28,9 @@ def make_shelf(tmp_path):
     encoder.is_normalised = True
     save_encoder(tmp_path / "unit", encoder, card="")
 
-    def make():
+    def make(recipes=None):
         base = Base(name=str(tmp_path / "unit"), revision="", pooling="mean", max_tokens=24)
-        return Shelf(tmp_path / "work", base=base, recipes={})
+        return Shelf(tmp_path / "work", base=base, recipes=recipes or {})
 
     return make
 
@@ -56,3 +60,43 @@ def test_the_base_is_described_by_its_weights(make_shelf, tmp_path):
     weights[-1] ^= 1
     (tmp_path / "unit" / "model.safetensors").write_bytes(bytes(weights))
     assert make_shelf().describe_base() != before
+
+
+def make_recipe(**sections):
+    data = {"train": "goemotions:train", "dev": "goemotions:dev"}
+    table = {"recipe": "representation", "name": "one", "data": data, "classification": {"weight": 1.0}}
+    return parse_config(RepresentationRecipe, table | sections)
+
+
+@pytest.mark.parametrize("changed", ["revision", "recipe", "method", "base"])
+def test_an_encoder_is_trained_again_when_what_determines_it_changes(make_shelf, tmp_path, monkeypatch, changed):
+    trained = []
+
+    def train(recipe, folder, **_):
+        trained.append(recipe)
+        folder.mkdir(parents=True, exist_ok=True)
+
+    monkeypatch.setattr(module, "train_representation", train)
+    for _ in range(2):
+        assert make_shelf({"one": make_recipe()}).find("one") == str(tmp_path / "work" / "encoders" / "one")
+    assert len(trained) == 1
+    if changed == "revision":
+        monkeypatch.setitem(vars(load_dataset("goemotions").card), "revision", "another")
+    if changed == "method":
+        monkeypatch.setattr(module, "METHOD_VERSION", module.METHOD_VERSION + 1)
+    if changed == "base":
+        monkeypatch.setattr(Shelf, "describe_base", lambda _: {"weights_sha256": "another"})
+    recipe = make_recipe(seed=5) if changed == "recipe" else make_recipe()
+    for _ in range(2):
+        make_shelf({"one": recipe}).find("one")
+    assert trained == [make_recipe(), recipe]
+
+
+def test_the_revisions_are_those_of_all_data_of_a_recipe():
+    both = make_recipe(
+        data={"train": "goemotions:train", "dev": "goemotions:dev", "further_train": "sst-2:train"},
+        classification={"weight": 1.0, "further_weight": 1.0},
+    )
+    rated = make_recipe(data={"affect_train": [{"data": "emobank:train"}], "affect_dev": "emobank:dev"})
+    for recipe, names in ((make_recipe(), ["goemotions"]), (both, ["goemotions", "sst-2"]), (rated, ["emobank"])):
+        assert list_revisions(recipe) == {name: load_dataset(name).card.revision for name in names}

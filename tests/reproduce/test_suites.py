@@ -10,9 +10,27 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("sklearn")
 
+from sentire.core.errors import DataError
+from sentire.reproduce import retrofit
 from sentire.reproduce.suites import SUITES, make_settings, render_finished, run_suite
 
-SMALL = {"seeds": [1], "n_train": 160, "n_dev": 60, "n_test": 60, "n_task_train": 120, "fine_tuning_epochs": 1}
+SMALL = {
+    "seeds": [1],
+    "n_train": 160,
+    "n_dev": 60,
+    "n_test": 60,
+    "n_task_train": 120,
+    "n_tuning_train": 120,
+    "fine_tuning_epochs": 1,
+}
+    "seeds": [1],
+    "n_train": 160,
+    "n_dev": 60,
+    "n_test": 60,
+    "n_task_train": 120,
+    "n_tuning_train": 120,
+    "fine_tuning_epochs": 1,
+}
 SIZES = {
     "retrofit": {
         "shots": [4],
@@ -54,3 +72,36 @@ def test_a_suite_runs_to_its_page_and_again_for_nothing(tmp_path, corpus_root, m
     assert render_finished(name, settings, results) == page
     assert [path.stat().st_mtime_ns for path in parts] == times
     assert not list((tmp_path / "elsewhere").rglob("*.safetensors"))
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize("is_quick", [True, False])
+def test_there_are_enough_texts_for_the_shots_of_every_size(tmp_path, corpus_root, monkeypatch, is_quick):
+    """Nothing is trained: what the few-shot parts hand to the training, and what they are asked before."""
+    suite = SUITES["retrofit"]
+    settings = make_settings(suite, is_quick=is_quick, overrides={})
+    handed = []
+    monkeypatch.setattr(retrofit, "fine_tune", lambda _, *splits, **__: handed.append(splits[:3]) or {})
+    monkeypatch.setattr(retrofit.Shelf, "find", lambda _, name: name)
+    parts = {part.name: part for part in suite.make_parts(settings, tmp_path, data_root=corpus_root)}
+    few = [part for name, part in parts.items() if name.startswith("few-shot.") and ".retrofit-" in name]
+    assert len(few) == 3 * len(settings.shots) * len(settings.seeds)
+    for part in few:
+        part.check()
+        part.run()
+        (train, dev, test), n_shots = handed.pop(), part.key["shots"]
+        assert set(dev.targets.sum(axis=0).tolist()) == {min(n_shots, 32)}
+        assert len(set(train.targets.sum(axis=0).tolist())) == 1
+        assert len(set(train.ids)) == n_shots * len(train.space)
+        assert not settings.n_test or len(test) == settings.n_test
+    # Of the whole size nothing may change in the keys: its parts are files that were long in the making.
+    assert all(("dev" in part.key) == is_quick for part in few)
+
+
+@pytest.mark.corpus
+def test_too_many_shots_are_refused_before_any_training(tmp_path, corpus_root, monkeypatch):
+    monkeypatch.setattr(retrofit.Shelf, "find", None)
+    settings = make_settings(SUITES["retrofit"], is_quick=True, overrides={"shots": [16, 1093]})
+    with pytest.raises(DataError, match=r"1093 texts of each class, got 1092 of .* at sst-5:train; set fewer shots"):
+        run_suite("retrofit", settings, tmp_path / "results", tmp_path / "work", data_root=corpus_root)
+    assert not list((tmp_path / "results").iterdir())

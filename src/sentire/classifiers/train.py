@@ -24,6 +24,7 @@ from sentire.runtime.linear import LinearScorer
 from sentire.runtime.model_folder import ModelConfig, check_model_folder
 from sentire.runtime.tfidf_model import TfidfModel
 from sentire.storage.atomic import make_directory, write_json
+from sentire.storage.folders import restore_folder
 
 REPORT_NAME = "training.json"
 SEARCH_NAME = "search.partial.json"
@@ -81,6 +82,7 @@ def train_tfidf(
             got=f"method {recipe.thresholds.method!r} for {train.space.id}",
             where=recipe.name,
         )
+    restore_folder(output)
     check_model_folder(output)
     make_directory(output)
     estimator = _CLASSIFIERS[kind](**vars(recipe.features), **settled, n_jobs=n_jobs)

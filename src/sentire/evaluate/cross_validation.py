@@ -1,6 +1,7 @@
 """Cross-validation of an encoder's recipe: every text is answered once, by a model that never saw its group."""
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from sentire.core.progress import OnProgress, stay_quiet
 from sentire.core.protocols import Context
 from sentire.core.records import Example
 from sentire.data.splits import make_group_folds
+from sentire.encoders.sources import REGISTERED_ENCODERS
 from sentire.evaluate.evaluator import evaluate_classifier
 from sentire.evaluate.result import EvaluationResult, write_result
 from sentire.metrics.classification import macro_f1, micro_f1, weighted_f1
@@ -29,6 +31,9 @@ from sentire.training.train import train_on_sources
 
 RESULT_NAME = "result.json"
 OUT_OF_FOLD = "out of fold: each answer by a model that chose on a part of its own training folds"
+
+LOCAL_ENCODER = "the encoder is from a local folder, and may have learned from the texts that are tested"
+"""The caution of figures with an encoder of which nobody can tell what it has seen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +59,9 @@ def cross_validate(
 ) -> CrossValidation:
     """Train and test once a fold, with no group on both sides; folds that are done are not done again.
 
+    An encoder from a local folder may itself have learned from the tested texts, and nobody can tell from the folder:
+    the result says so among its cautions.
+
     Args:
         recipe: With ``[folds]``.
         output: Folder; gets ``fold-1``, ``fold-2``, … with their models, and ``result.json``. The cut-offs in the
@@ -63,8 +71,8 @@ def cross_validate(
         on_progress: Told what is going on.
 
     Raises:
-        ConfigError: The recipe has no folds, asks for more than there are groups, or names further data, of which
-            nobody could say whether it holds what is tested.
+        ConfigError: The recipe has no folds, asks for more than there are groups, or names what may have learned from
+            the tested texts: further data, teachers, or an earlier training to start from.
         DataError, UnknownNameError, ArtifactError, OutputError, TrainingError: As their messages say.
     """
     check_recipe(recipe)
@@ -72,7 +80,7 @@ def cross_validate(
         raise ConfigError(
             expected="a recipe with [folds]", got="none", where=recipe.name, hint="run: sentire train, or add n_folds"
         )
-    _refuse_further_data(recipe)
+    _refuse_other_knowledge(recipe)
     make_directory(output)
     is_first = is_first_process()
     with hold_lock(output, holder="cross-validation") if is_first else nullcontext():
@@ -84,13 +92,20 @@ def cross_validate(
     return found
 
 
-def _refuse_further_data(recipe: EncoderRecipe) -> None:
-    data = recipe.data
-    for name in ("further_train", "unlabelled", "affect_train"):
-        if getattr(data, name):
+def _refuse_other_knowledge(recipe: EncoderRecipe) -> None:
+    """Refuse all beside the train split that labels may come from: nobody could say that it misses what is tested."""
+    others = {
+        "data.further_train": recipe.data.further_train,
+        "data.unlabelled": recipe.data.unlabelled,
+        "data.affect_train": recipe.data.affect_train,
+        "encoder.start": recipe.encoder.start,
+        "distillation.teachers": recipe.distillation.teachers,
+    }
+    for name, value in others.items():
+        if value:
             raise ConfigError(
                 expected="a recipe with [folds] that learns from data.train alone",
-                got=f"data.{name}",
+                got=name,
                 where=recipe.name,
                 hint="leave it out, or train without folds",
             )
@@ -143,6 +158,7 @@ def _run_folds(
         split=recipe.data.train.rpartition(":")[2],
         seed=seed,
         n_rejected=whole.left_out["rejected_rows"],
+        cautions=(LOCAL_ENCODER,) if _is_local(recipe.encoder.name) else (),
     )
     protocol = f"{result.settings.protocol}, {OUT_OF_FOLD}"
     return CrossValidation(
@@ -153,6 +169,10 @@ def _run_folds(
         ),
         folds=folds,
     )
+
+
+def _is_local(encoder: str) -> bool:
+    return encoder not in REGISTERED_ENCODERS and os.path.isdir(encoder)  # noqa: PTH112  as ``find_encoder`` asks
 
 
 def divide_into_folds(

@@ -26,11 +26,11 @@ from sentire.reproduce.fine_tuning import FineTuning, fine_tune
 from sentire.reproduce.part import Figures, Part
 from sentire.reproduce.plane import place_in_plane
 from sentire.reproduce.shelf import PRETRAINED, Shelf
-from sentire.reproduce.splits import Task, get_classes, read_task
+from sentire.reproduce.splits import Task, get_classes, read_rated_texts, read_task
 from sentire.reproduce.suite_parts import SuiteParts, check_suite, name_encoder
 from sentire.reproduce.suite_settings import MAX_TOKENS, Size, SuiteSettings, make_base, make_encoder_section
 from sentire.training.representation_recipe import RepresentationRecipe
-from sentire.training.sources import RatedSplit, read_rated
+from sentire.training.sources import RatedSplit
 
 AFFECT = "emobank"
 EMOTIONS = "goemotions"
@@ -96,6 +96,7 @@ QUICK: Mapping[str, Any] = {
     "n_dev": 120,
     "n_test": 120,
     "n_task_train": 240,
+    "n_tuning_train": 240,
     "n_epochs": 1,
     "n_label_train": 320,
     "queue_size": 128,
@@ -197,7 +198,7 @@ class _Suite(SuiteParts[CarlSettings]):
                 data=(task.data,),
                 settings={
                     "seed": seed,
-                    "n_train": settings.n_task_train,
+                    "n_train": settings.n_tuning_train,
                     "n_test": settings.n_test,
                     **asdict(FineTuning(n_epochs=settings.fine_tuning_epochs)),
                 },
@@ -244,7 +245,7 @@ class _Suite(SuiteParts[CarlSettings]):
         }
 
     def _fine_tune(self, name: str, task: Task, seed: int) -> Figures:
-        splits = read_task(task, self._settings.n_task_train, self._settings.n_test, self._data_root)
+        splits = read_task(task, self._settings.n_tuning_train, self._settings.n_test, self._data_root)
         settings = FineTuning(n_epochs=self._settings.fine_tuning_epochs)
         return fine_tune(
             self._shelf.find(name),
@@ -270,18 +271,8 @@ class _Suite(SuiteParts[CarlSettings]):
         }
 
     def _read_rated(self, split: str) -> RatedSplit:
-        rated = read_rated(f"{AFFECT}:{split}", self._data_root)
-        n_wanted = self._settings.n_task_train if split == "train" else self._settings.n_test
-        if not n_wanted or n_wanted >= len(rated.texts):
-            return rated
-        rows = np.sort(make_generator(0, f"suite, {split}").choice(len(rated.texts), size=n_wanted, replace=False))
-        return RatedSplit(
-            name=rated.name,
-            card=rated.card,
-            texts=[rated.texts[row] for row in rows],
-            ratings=rated.ratings[rows],
-            left_out=rated.left_out,
-        )
+        n_texts = self._settings.n_task_train if split == "train" else self._settings.n_test
+        return read_rated_texts(AFFECT, split, n_texts, self._data_root)
 
 
 def _standardise(ratings: NDArray[np.float32]) -> NDArray[np.float32]:

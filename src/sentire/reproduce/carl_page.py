@@ -69,7 +69,7 @@ def render_carl_page(settings: CarlSettings, found: Mapping[str, Figures]) -> st
         "Macro-F1: SST-2, SST-5, and GoEmotions' texts with one label.\n",
         render_table("frozen", TITLES, probes),
         "\n## Fine-tuned\n",
-        f"Macro-F1 after fine-tuning on {describe_size(settings.n_task_train)} of each train split.\n",
+        f"Macro-F1 after fine-tuning on {describe_size(settings.n_tuning_train)} of each train split.\n",
         render_table("fine-tuned", {row: TITLES[row] for row in FINE_TUNED}, whole),
         "\n## Alignment and uniformity\n",
         "Alignment: mean squared distance of texts close in valence and arousal. Both: lower is better.\n",

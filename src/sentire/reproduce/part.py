@@ -29,12 +29,14 @@ class Part:
         run: Does it, and returns figures as plain data. It may use what other parts left in the work folder, and makes
             it anew where it is gone.
         after: Names of the parts that come first.
+        check: Refuses what ``run`` could not do, before any part is done; None where there is nothing to find out.
     """
 
     name: str
     key: Mapping[str, Any]
     run: Callable[[], Figures] = field(repr=False)
     after: tuple[str, ...] = ()
+    check: Callable[[], object] | None = field(default=None, repr=False)
 
 
 def write_part(folder: Path, part: Part, figures: Figures, *, seconds: float) -> None:

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from sentire.classifiers.labelled import LabelledSplit
 from sentire.core.config import config, parse_config
-from sentire.core.errors import ConfigError
+from sentire.core.errors import ConfigError, DataError
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.metrics.geometry import embedding_shift
 from sentire.metrics.retrieval import retrieval
@@ -76,7 +76,7 @@ class RetrofitSettings(SuiteSettings):
         n_dev: Texts of dev, on which its best weights are chosen.
         n_epochs: Of retrofitting.
         weight: λ.
-        shots: Texts of each class.
+        shots: Texts of each class to learn from, and as many, up to 32, to choose on; both drawn from the whole splits.
         few_shot_passes: Least number of times that these are seen.
         few_shot_steps: Least number of updates on them.
         fine_tuned: Tasks that are fine-tuned whole.
@@ -105,6 +105,7 @@ QUICK: Mapping[str, Any] = {
     "n_dev": 150,
     "n_test": 120,
     "n_task_train": 240,
+    "n_tuning_train": 240,
     "shots": [16],
     "few_shot_steps": 20,
     "fine_tuning_epochs": 1,
@@ -238,7 +239,10 @@ class _Suite(SuiteParts[RetrofitSettings]):
                     "n_steps": settings.few_shot_steps,
                     "n_choices": N_CHOICES,
                     **asdict(self._tune(n_shots)),
+                    # Where dev is cut otherwise, that it is not cut here.
+                    **({"dev": "whole"} if settings.n_test else {}),
                 },
+                check=partial(self._draw_shots, task, n_shots, seed),
             )
             for task in TASKS
             for n_shots in settings.shots
@@ -255,7 +259,7 @@ class _Suite(SuiteParts[RetrofitSettings]):
                 data=(task.data,),
                 settings={
                     "seed": seed,
-                    "n_train": settings.n_task_train,
+                    "n_train": settings.n_tuning_train,
                     "n_test": settings.n_test,
                     **asdict(self._tune(0)),
                 },
@@ -294,7 +298,7 @@ class _Suite(SuiteParts[RetrofitSettings]):
         }
 
     def _ask_neighbours(self, name: str, task: Task) -> Figures:
-        splits = self._read(task)
+        splits = read_task(task, self._settings.n_task_train, self._settings.n_test, self._data_root)
         embedded = {
             split: EmbeddedSplit(embeddings=self._shelf.encode(name, texts.texts), targets=get_classes(texts))
             for split, texts in splits.items()
@@ -314,13 +318,11 @@ class _Suite(SuiteParts[RetrofitSettings]):
         return audit_encoder(partial(self._shelf.encode, name), train, name)
 
     def _teach(self, name: str, task: Task, n_shots: int, seed: int) -> Figures:
-        splits = self._read(task)
+        splits = read_task(task, self._settings.n_tuning_train, self._settings.n_test, self._data_root)
         train, dev = splits["train"], splits["dev"]
         tuning = self._tune(n_shots)
         if n_shots:
-            # With few texts to learn from there are few to choose on.
-            dev = _draw(dev, min(n_shots, 32), seed)
-            some = _draw(read_single(f"{task.data}:train", 0, self._data_root), n_shots, seed)
+            some, dev = self._draw_shots(task, n_shots, seed)
             n_steps = -(-len(some) // tuning.batch_size)
             n_passes = max(self._settings.few_shot_passes, -(-self._settings.few_shot_steps // n_steps))
             train = some.take(np.tile(np.arange(len(some)), -(-n_passes // N_CHOICES)))
@@ -336,11 +338,25 @@ class _Suite(SuiteParts[RetrofitSettings]):
             on_progress=self._on_progress,
         )
 
-    def _read(self, task: Task) -> Mapping[str, LabelledSplit]:
-        return read_task(task, self._settings.n_task_train, self._settings.n_test, self._data_root)
+    def _draw_shots(self, task: Task, n_shots: int, seed: int) -> tuple[LabelledSplit, LabelledSplit]:
+        """Return so many texts of each class to learn from and, where these are few, as few to choose on.
+
+        Both are drawn from the whole splits: in those that are cut to a size, a class may have fewer.
+        """
+        train, dev = (read_single(f"{task.data}:{split}", 0, self._data_root) for split in ("train", "dev"))
+        return _draw(train, n_shots, seed), _draw(dev, min(n_shots, 32), seed)
 
 
 def _draw(split: LabelledSplit, n_shots: int, seed: int) -> LabelledSplit:
+    sizes = {label: n for label, n in zip(split.space.labels, split.targets.sum(axis=0).tolist(), strict=True) if n}
+    rarest = min(sizes, key=sizes.__getitem__)
+    if sizes[rarest] < n_shots:
+        raise DataError(
+            expected=f"at least {n_shots} texts of each class",
+            got=f"{sizes[rarest]} of {rarest}",
+            where=split.name,
+            hint="set fewer shots",
+        )
     return split.take(draw_shots(get_classes(split), n_shots, seed=seed).astype(np.intp))
 
 

@@ -59,7 +59,7 @@ def render_retrofit_page(settings: RetrofitSettings, found: Mapping[str, Figures
         "Macro-F1 after fine-tuning on so many texts of each class; each seed draws others.\n",
         render_table("few-shot", compared, few),
         "\n## Fine-tuned\n",
-        f"Macro-F1 after fine-tuning on {describe_size(settings.n_task_train)} of each train split.\n",
+        f"Macro-F1 after fine-tuning on {describe_size(settings.n_tuning_train)} of each train split.\n",
         render_table("fine-tuned", compared, whole),
         "\n## Over λ and τ\n",
         f"On dev, of one seed: P@1 / MAP@R / Δemb × 1000, trained on {describe_size(settings.n_map_train)}.\n",
@@ -124,7 +124,7 @@ def _make_claims(
             )
         )
     for name, cells in whole.items():
-        text = f"{name}: better when fine-tuned on {describe_size(settings.n_task_train)}"
+        text = f"{name}: better when fine-tuned on {describe_size(settings.n_tuning_train)}"
         claims.append(Claim.of_interval(text, cells[MAIN], cells[PRETRAINED], paper="about one point of F1"))
     return claims
 

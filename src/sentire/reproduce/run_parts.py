@@ -31,10 +31,14 @@ def run_parts(
     Raises:
         UsageError: Two parts have one name, as those of a seed that is given twice.
         ArtifactError: A file is damaged or of other settings.
-        SentireError: What a part raises; the parts before it stay done.
+        SentireError: What the check of a part raises, before anything is done; or what a part raises, and the parts
+            before it stay done.
     """
     _check(parts)
     make_directory(results)
+    for part in parts:
+        if part.check is not None and read_part(results, part) is None:
+            part.check()
     found: dict[str, Figures] = {}
     while len(found) < len(parts):
         n_before = len(found)

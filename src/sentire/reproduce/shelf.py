@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sentire.core.config import fingerprint
 from sentire.core.errors import ArtifactError
 from sentire.core.progress import OnProgress, stay_quiet
+from sentire.data.registry import parse_split_name
 from sentire.encoders.sources import find_encoder
 from sentire.representations.load import load_torch_encoder
 from sentire.representations.sentence_encoder import SentenceEncoder
@@ -48,6 +49,9 @@ class Base:
 class Shelf:
     """Where the encoders of a suite are.
 
+    An encoder that is there is taken where its mark says that it is the very same: method, recipe, pre-trained encoder
+    and revisions of the data. Else, as with a mark that lacks one of these, it is trained again.
+
     Args:
         folder: For what is large and can be made again.
         base: The pre-trained encoder.
@@ -68,7 +72,7 @@ class Shelf:
         self.folder, self.base, self.recipes = folder, base, recipes
         self.data_root = data_root
         self._on_progress = on_progress
-        self._open: tuple[str, SentenceEncoder] | None = None
+        self._open: dict[str, SentenceEncoder] = {}
         self._base_sha256: str | None = None
 
     def find(self, name: str) -> str:
@@ -81,7 +85,12 @@ class Shelf:
             return self.base.name
         folder, recipe = self.folder / "encoders" / name, self.recipes[name]
         with hold_lock(make_directory(self.folder / "locks" / f"encoder.{name}"), holder="process of this suite"):
-            mark = {"method": METHOD_VERSION, "recipe": fingerprint(recipe), "base": self.describe_base()}
+            mark = {
+                "method": METHOD_VERSION,
+                "recipe": fingerprint(recipe),
+                "base": self.describe_base(),
+                "data": list_revisions(recipe),
+            }
             if not _is_ready(folder, mark):
                 (folder / _READY_NAME).unlink(missing_ok=True)
                 train_representation(
@@ -119,7 +128,9 @@ class Shelf:
         return self._remember(self._load(name), list(texts))
 
     def _load(self, name: str) -> SentenceEncoder:
-        if self._open is None or self._open[0] != name:
+        if name not in self._open:
+            # One beside the pre-trained one, with which most are compared.
+            self._open = {kept: self._open[kept] for kept in self._open if kept == PRETRAINED}
             encoder = load_torch_encoder(
                 self.find(name),
                 revision=self.get_revision(name),
@@ -127,8 +138,8 @@ class Shelf:
                 max_tokens=self.base.max_tokens,
             )
             encoder.is_normalised = False  # a shift is measured between vectors as they are
-            self._open = (name, encoder)
-        return self._open[1]
+            self._open[name] = encoder
+        return self._open[name]
 
     def _remember(self, encoder: SentenceEncoder, texts: list[str]) -> NDArray[np.float32]:
         mark = hashlib.sha256(orjson.dumps([encoder.fingerprint, texts])).hexdigest()[:24]
@@ -146,6 +157,14 @@ class Shelf:
         with open_atomic(path) as file:
             np.save(file, vectors, allow_pickle=False)
         return vectors
+
+
+def list_revisions(recipe: RepresentationRecipe) -> dict[str, str]:
+    """Return the revision of each data set that a recipe learns from or chooses on, by its name."""
+    data = recipe.data
+    names = [data.train, data.further_train, data.dev, data.affect_dev, *(one.data for one in data.affect_train)]
+    cards = [parse_split_name(name)[0].card for name in names if name]
+    return {card.name: card.revision for card in cards}
 
 
 def _forget_checkpoints(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The labelled splits that a suite measures on, cut to its size."""
+"""The splits that a suite measures on, cut to its size; each corpus is read once in a process."""
 
 from dataclasses import dataclass, replace
 from functools import cache
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sentire.classifiers.labelled import LabelledSplit, read_labelled
 from sentire.core.errors import DataError
 from sentire.core.seeding import make_generator
+from sentire.training.sources import RatedSplit, read_rated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +41,33 @@ def read_single(name: str, n_texts: int, data_root: Path | None) -> LabelledSpli
     Raises:
         DataError: There is no such row.
     """
-    split = read_labelled(name, None, data_root)
+    split = _read_labelled(name, data_root)
     rows = np.flatnonzero(split.targets.sum(axis=1) == 1)
     if not len(rows):
         raise DataError(expected="texts with one label", got="none", where=name)
     if n_texts and n_texts < len(rows):
         rows = np.sort(make_generator(0, f"suite, {name}").choice(rows, size=n_texts, replace=False))
     return replace(split.take(rows), space=replace(split.space, task="single-label"))
+
+
+@cache
+def read_rated_texts(data: str, split: str, n_texts: int, data_root: Path | None) -> RatedSplit:
+    """Return the rated rows of a split; of more than ``n_texts`` (0: all), a draw that is always the same."""
+    rated = _read_rated(f"{data}:{split}", data_root)
+    if not n_texts or n_texts >= len(rated.texts):
+        return rated
+    rows = np.sort(make_generator(0, f"suite, {split}").choice(len(rated.texts), size=n_texts, replace=False))
+    return replace(rated, texts=[rated.texts[row] for row in rows], ratings=rated.ratings[rows])
+
+
+@cache
+def _read_labelled(name: str, data_root: Path | None) -> LabelledSplit:
+    return read_labelled(name, None, data_root)
+
+
+@cache
+def _read_rated(name: str, data_root: Path | None) -> RatedSplit:
+    return read_rated(name, data_root)
 
 
 def get_classes(split: LabelledSplit) -> NDArray[np.int64]:

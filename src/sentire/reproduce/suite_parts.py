@@ -8,9 +8,9 @@ from typing import Any, Generic, TypeVar
 from sentire.core.config import dump_config
 from sentire.core.errors import UnknownNameError
 from sentire.core.progress import OnProgress
-from sentire.data.registry import load_dataset, parse_split_name
+from sentire.data.registry import load_dataset
 from sentire.reproduce.part import Figures, Part
-from sentire.reproduce.shelf import METHOD_VERSION, PRETRAINED, Shelf
+from sentire.reproduce.shelf import METHOD_VERSION, PRETRAINED, Shelf, list_revisions
 from sentire.reproduce.splits import Task
 from sentire.training.representation_recipe import RepresentationRecipe, check_representation_recipe
 
@@ -36,7 +36,14 @@ class SuiteParts(Generic[SettingsT]):
         return Part(name=part or name_training(name), key=key, run=partial(self._train, name))
 
     def measurement(
-        self, name: str, encoder: str, run: Callable[[], Figures], *, data: Iterable[str], settings: Mapping[str, Any]
+        self,
+        name: str,
+        encoder: str,
+        run: Callable[[], Figures],
+        *,
+        data: Iterable[str],
+        settings: Mapping[str, Any],
+        check: Callable[[], object] | None = None,
     ) -> Part:
         """What is done with one encoder, once it is there.
 
@@ -46,6 +53,7 @@ class SuiteParts(Generic[SettingsT]):
             run: Does it.
             data: Names of the data sets that it reads.
             settings: All else that determines its outcome.
+            check: Finds out before any training whether it can be done.
         """
         key = {
             "method": METHOD_VERSION,
@@ -54,7 +62,7 @@ class SuiteParts(Generic[SettingsT]):
             **settings,
         }
         after = () if encoder == PRETRAINED else (name_training(encoder),)
-        return Part(name=name, key=key, run=run, after=after)
+        return Part(name=name, key=key, run=run, after=after, check=check)
 
     def _train(self, name: str) -> Figures:
         report = self._shelf.report(name)
@@ -66,7 +74,7 @@ class SuiteParts(Generic[SettingsT]):
         if name == PRETRAINED:
             return base
         recipe = self._shelf.recipes[name]
-        return base | {"recipe": dump_config(recipe), "data": _list_revisions(recipe)}
+        return base | {"recipe": dump_config(recipe), "data": list_revisions(recipe)}
 
 
 def check_suite(recipes: Mapping[str, RepresentationRecipe], fine_tuned: Sequence[str], tasks: Sequence[Task]) -> None:
@@ -97,10 +105,3 @@ def name_encoder(row: str, seed: int) -> str:
 def name_training(name: str) -> str:
     """Return the name of the part that trains an encoder."""
     return f"train.{name}"
-
-
-def _list_revisions(recipe: RepresentationRecipe) -> dict[str, str]:
-    data = recipe.data
-    names = [data.train, data.further_train, data.dev, data.affect_dev, *(one.data for one in data.affect_train)]
-    cards = [parse_split_name(name)[0].card for name in names if name]
-    return {card.name: card.revision for card in cards}

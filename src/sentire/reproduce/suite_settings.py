@@ -25,11 +25,12 @@ class SuiteSettings:
         n_train: Texts that an encoder is trained on; 0 for all.
         n_dev: Texts of dev, on which its best weights are chosen; 0 for all.
         n_test: Most texts of every dev and test split that is measured on; 0 for all.
-        n_task_train: Most texts of a task's train split; 0 for all.
+        n_task_train: Most texts of a task's train split that probes and neighbours learn from; 0 for all.
+        n_tuning_train: Most texts of it that an encoder is fine-tuned on; 0 for all.
         batch_size: Of the trainings.
         learning_rate: Of the trainings.
         temperature: τ.
-        fine_tuning_epochs: Of training on a whole task.
+        fine_tuning_epochs: Of this.
     """
 
     base: str = "minilm"
@@ -40,6 +41,7 @@ class SuiteSettings:
     n_dev: Size = 0
     n_test: Size = 0
     n_task_train: Size = 0
+    n_tuning_train: Size = 2000
     batch_size: Annotated[int, Field(ge=8)] = 64
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     temperature: Annotated[float, Field(gt=0)] = 0.1
