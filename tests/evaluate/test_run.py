@@ -359,6 +359,50 @@ def test_further_training_texts_are_looked_for_too(scorer, tmp_path):
     assert seen.data.cautions[0] == "the model was trained on this very split"
 
 
+def test_texts_that_teachers_labelled_are_looked_for_too(scorer, tmp_path):
+    data = write_ratings(tmp_path, has_labels=True)
+    with (tmp_path / "rated-dev.csv").open("a") as file:
+        file.write("\n991,Remark 7!,,calm,9,9,9")
+
+    def look(recipe, split="test", target="labels", **training):
+        model = scorer()
+        model.config = replace(model.config, training={"recipe": recipe, **training})
+        return evaluate_model(model, f"{data}:{split}", n_resamples=10, target=target)
+
+    trained = {"train": f"{data}:train", "dev": ""}
+    taught = {"data": trained | {"unlabelled": [f"{data}:dev"]}, "distillation": {"teachers": ["x"]}}
+    assert look(taught).without_leaked.n_removed == 1
+    assert look(taught, "dev").data.cautions[0] == "the model was trained on this very split"
+    rated = {"data": trained | {"affect_train": f"{data}:dev"}, "distillation": {"teachers": ["x"]}}
+    assert look(rated).without_leaked.n_removed == 1
+    assert look(rated, "dev").data.cautions[0] == "the model was trained on this very split"
+    # Without teachers, the ratings alone are learned from.
+    assert look(rated | {"distillation": {"teachers": []}}, "dev").data.cautions == ()
+
+
+def test_what_earlier_models_learned_from_is_looked_for_too(scorer, tmp_path):
+    data = write_ratings(tmp_path, has_labels=True)
+    with (tmp_path / "rated-dev.csv").open("a") as file:
+        file.write("\n991,Remark 7!,,calm,9,9,9")
+    recipe = {"data": {"train": f"{data}:train", "dev": ""}}
+
+    def look(split, earlier, target="labels"):
+        model = scorer()
+        model.config = replace(model.config, training={"recipe": recipe, "earlier_data": earlier})
+        return evaluate_model(model, f"{data}:{split}", n_resamples=10, target=target)
+
+    earlier = {"labels": [f"{data}:dev", "nowhere.toml:train"], "affect": [f"{data}:test"], "unknown": ["some-teacher"]}
+    assert look("test", earlier).without_leaked.n_removed == 1
+    assert look("test", earlier).data.cautions == (
+        "an earlier model's split, nowhere.toml:train, cannot be read here",
+        "what some-teacher learned from, before the model learned from it, is not known",
+    )
+    assert look("dev", earlier).data.cautions[0] == "a model before it was trained on this very split"
+    assert look("test", earlier, "affect").data.cautions[0] == "a model before it was trained on this very split"
+    for strange in (5, {"labels": 5, "unknown": {}}, None):
+        assert look("test", strange).data.cautions == ()
+
+
 def test_a_training_split_that_teaches_labels_and_scores_needs_no_second_name(scorer, tmp_path):
     data = write_ratings(tmp_path, has_labels=True)
     model = scorer(data={"train": f"{data}:train", "dev": f"{data}:dev"})

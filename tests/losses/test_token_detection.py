@@ -96,12 +96,19 @@ def test_how_many_are_chosen_and_from_where(mask, share, seed):
     assert not (chosen.perturbed & ~eligible).any()
     for row, of_row in enumerate(eligible):
         n = int(of_row.sum())
-        n_salient = 0 if n == 0 else max(1, round(share * n))
+        n_salient = 0 if n == 0 else min(max(1, round(share * n)), int((of_row & (saliency[row] > 0)).sum()))
         assert int(chosen.salient[row].sum()) == n_salient
         assert int(chosen.controls[row].sum()) == min(n_salient, n - n_salient)
         rest = of_row & ~chosen.salient[row]
         if n_salient and rest.any():
             assert saliency[row][chosen.salient[row]].min() >= saliency[row][rest].max()
+
+
+def test_where_nothing_matters_nothing_is_chosen():
+    saliency = torch.tensor([[0.0, 0.0, 0.0, 0.0], [0.0, 0.0, 3.0, 0.0]])
+    chosen = choose_perturbed(saliency, torch.ones(2, 4).bool(), torch.tensor([[0.1, 0.2, 0.3, 0.4]] * 2), share=0.5)
+    assert chosen.salient.tolist() == [[False] * 4, [False, False, True, False]]
+    assert chosen.controls.tolist() == [[False] * 4, [False, False, False, True]]
 
 
 def test_every_other_token_is_a_control_equally_often():

@@ -23,14 +23,6 @@ SMALL = {
     "n_tuning_train": 120,
     "fine_tuning_epochs": 1,
 }
-    "seeds": [1],
-    "n_train": 160,
-    "n_dev": 60,
-    "n_test": 60,
-    "n_task_train": 120,
-    "n_tuning_train": 120,
-    "fine_tuning_epochs": 1,
-}
 SIZES = {
     "retrofit": {
         "shots": [4],

@@ -20,6 +20,7 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
 import torch
+from accelerate import Accelerator
 
 from sentire.classifiers.labelled import read_labelled
 from sentire.core.config import parse_config
@@ -34,14 +35,17 @@ from sentire.core.errors import (
 )
 from sentire.core.labels import LabelSpace, load_label_space
 from sentire.core.progress import stay_quiet
+from sentire.encoders.embed import embed_batch, run_encoder
 from sentire.encoders.sources import find_encoder
 from sentire.losses.supervised_contrastive import supcon_loss
+from sentire.losses.token_detection import choose_perturbed, measure_saliency, perturb_chosen, token_detection_loss
 from sentire.losses.weighted_contrastive import affect_weights, weighted_contrastive_loss
 from sentire.pairing.positives import same_label
 from sentire.representations.load import load_encoder
 from sentire.runtime.load import load
 from sentire.training.label_affect import mix_label_affect, read_label_affect
 from sentire.training.loop import BEST_NAME, STATE_NAME
+from sentire.training.objective import Step
 from sentire.training.representation import _find_groups, train_representation
 from sentire.training.representation_dev import RepresentationDev, check_dev, correlate_with_neighbours
 from sentire.training.representation_material import read_representation_sources
@@ -203,6 +207,12 @@ def test_stopped_and_resumed_it_ends_the_same(make, tmp_path, method):
         check_same_checkpoint(tmp_path / "broken" / "checkpoints" / name, tmp_path / "whole" / "checkpoints" / name)
     for name in ("model.safetensors", "tokenizer.json", "README.md"):
         assert (tmp_path / "broken" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    # Killed once more, while its folder changed names: the checkpoints are found, and nothing is trained anew.
+    (tmp_path / "broken").rename(tmp_path / ".broken.0a1b2c3d.old")
+    (tmp_path / ".broken.0a1b2c3d.partial").mkdir()
+    told = []
+    train_representation(recipe, tmp_path / "broken", on_progress=lambda *news: told.append(news[2]))
+    assert not [note for note in told if note.startswith("loss")]
     other = make(**METHODS[method] | {"encoder": {"inner_dropout": 0.0}})
     with pytest.raises(ArtifactError, match=r"this very recipe, data and version, got one of another run"):
         train_representation(other, tmp_path / "whole")
@@ -326,6 +336,93 @@ def test_special_tokens_and_padding_are_never_moved(make, tmp_path, monkeypatch)
     assert not expected.all()
 
 
+def open_step(objective, rows):
+    return Step(model=objective.network, rows=rows, accelerator=Accelerator(), is_half=False, number=0)
+
+
+def open_batch(objective):
+    """Return a batch as a step cuts it: its rows by length, its parts and the target's keys; dropout is off."""
+    objective.network.zero_grad()
+    objective.network.eval()
+    rows = objective.open_epoch(0)[0]
+    rows = rows[np.argsort(objective._lengths[rows], kind="stable")]
+    size = objective._recipe.optimisation.texts_per_part
+    parts = [objective._assemble(rows[k : k + size], torch.device("cpu")) for k in range(0, len(rows), size)]
+    return rows, parts, objective._make_keys(parts)
+
+
+@pytest.mark.parametrize("method", ["carl", "ptd"])
+def test_the_term_of_token_detection_is_its_formula(make, tmp_path, monkeypatch, method):
+    made = watch(monkeypatch)
+    detection = {"weight": 3.0, "share": 0.25, "step": 0.7}
+    train_representation(make(**METHODS[method] | {"token_detection": detection}), tmp_path)
+    (objective,) = made
+    network = objective.network
+    rows, parts, keys = open_batch(objective)
+    # The gradient by the tokens of the contrast, which is all else that there is: with its weight of 1, or alone.
+    embeddings = [network.look_up_tokens(part).detach().requires_grad_(True) for part in parts]
+    vectors = torch.cat(
+        [embed_batch(network.encoder, part, embeddings=one) for part, one in zip(parts, embeddings, strict=True)]
+    )
+    contrast = objective._contrast_with_keys(vectors, rows, keys)
+    gradients = torch.autograd.grad(contrast, embeddings)
+    torch.manual_seed(5)
+    expected = torch.zeros(())
+    for part, gradient in zip(parts, gradients, strict=True):
+        tokens = objective._find_eligible(part)
+        assert tokens.any(dim=1).all()
+        fresh = network.look_up_tokens(part)
+        chosen = choose_perturbed(measure_saliency(gradient), tokens, torch.rand(tokens.shape), share=0.25)
+        moved = perturb_chosen(fresh, gradient, torch.randn(fresh.shape), chosen, step=0.7)
+        logits = network.token_head(run_encoder(network.encoder, part, embeddings=moved)).squeeze(2)
+        expected = expected + token_detection_loss(logits, chosen.perturbed, tokens).sum()
+    expected = 3.0 * expected / len(rows)
+    weights = [network.token_head.weight, network.encoder.get_input_embeddings().weight]
+    by_hand = torch.autograd.grad(expected, weights)
+    torch.manual_seed(5)
+    found = objective.add_gradients(open_step(objective, rows))
+    torch.testing.assert_close(found, expected.detach() + (contrast.detach() if method == "carl" else 0.0))
+    torch.testing.assert_close(network.token_head.weight.grad, by_hand[0])
+    if method == "ptd":  # the contrast says where, and teaches nothing
+        torch.testing.assert_close(weights[1].grad, by_hand[1])
+        projected = [one.grad for one in network.projection.parameters()]
+        assert projected
+        assert not any(one is not None and one.any() for one in projected)
+    else:
+        assert any(one.grad.any() for one in network.projection.parameters())
+
+
+def test_texts_that_the_gradient_does_not_reach_are_left_out_of_token_detection(make, tmp_path, monkeypatch):
+    made, asked = watch(monkeypatch), []
+    train_representation(make(**METHODS["carl"]), tmp_path)
+    (objective,) = made
+    rows, parts, keys = open_batch(objective)
+    objective._material.has_affect[rows[::3]] = False  # the contrast passes over them
+
+    def note(logits, targets, counted):
+        asked.append((targets.bool(), counted))
+        return token_detection_loss(logits, targets, counted)
+
+    monkeypatch.setattr("sentire.training.representation_objective.token_detection_loss", note)
+    torch.manual_seed(5)
+    found = objective._add_with_detection(open_step(objective, rows), rows, parts, keys)
+    is_reached = torch.cat([counted.any(dim=1) for _, counted in asked])
+    is_told = torch.cat([targets.any(dim=1) for targets, _ in asked])
+    assert is_reached.tolist() == is_told.tolist() == [number % 3 != 0 for number in range(len(rows))]
+    monkeypatch.undo()
+    # The mean is that of the texts that are left.
+    contrast = objective._contrast_with_keys(torch.cat([objective.network(part) for part in parts]), rows, keys)
+    values = []
+    monkeypatch.setattr(
+        "sentire.training.representation_objective.token_detection_loss",
+        lambda *given: values.append(token_detection_loss(*given)) or values[-1],
+    )
+    torch.manual_seed(5)
+    again = objective._add_with_detection(open_step(objective, rows), rows, parts, keys)
+    torch.testing.assert_close(again, found)
+    torch.testing.assert_close(found, (contrast + sum(one.sum() for one in values) / is_reached.sum()).detach())
+
+
 def test_a_strong_preservation_keeps_the_vectors_where_they_were(make, tmp_path):
     shifts = [
         train_representation(
@@ -401,6 +498,23 @@ def test_the_target_follows_and_the_queue_holds_the_last_keys(make, tmp_path, mo
             r"a queue that holds the keys of a batch \(16\), or 0 for none, got 15",
         ),
         ({"contrast": CONTRAST, "optimisation": {"batch_size": 1}}, r"batches of 2 texts or more, got 1"),
+        (
+            {"contrast": CONTRAST, "data": {"train": "a:b", "dev": "a:b"}},
+            r"got a:b, which is learned from at data\.dev",
+        ),
+        (
+            {"classification": {"further_weight": 1.0}, "data": {"further_train": "a:b", "dev": "a:b"}},
+            r"got a:b, which is learned from at data\.dev",
+        ),
+        (
+            {
+                "affect": True,
+                "momentum": {"weight": 1.0},
+                "data": {"affect_train": [{"data": "a:b"}], "affect_dev": "a:b"},
+            },
+            r"got a:b, which is learned from at data\.affect_dev",
+        ),
+        ({"contrast": CONTRAST, "data": {"dev": "a:test"}}, r"a dev split, since .* got a:test at data\.dev of tiny"),
     ],
 )
 def test_sections_that_do_not_fit_together_are_refused(make, sections, said):
@@ -507,6 +621,23 @@ def test_neighbours_tell_affect_where_vectors_follow_it():
     affect = np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
     assert correlate_with_neighbours(affect, affect) > 0.95
     assert abs(correlate_with_neighbours(generator.normal(size=(300, 4)).astype(np.float32), affect)) < 0.3
+
+
+def test_neighbours_are_the_same_by_blocks_and_at_once(monkeypatch):
+    generator = np.random.default_rng(1)
+    vectors, affect = (generator.normal(size=(157, n)).astype(np.float32) for n in (6, 2))
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    said = [np.delete(affect, row, 0)[np.argsort(-np.delete(unit @ unit[row], row))[:20]].mean(0) for row in range(157)]
+    slow = np.mean([np.corrcoef(np.array(said)[:, k], affect[:, k])[0, 1] for k in range(2)])
+    assert correlate_with_neighbours(vectors, affect) == pytest.approx(slow, abs=1e-6)
+    at_once, shapes = correlate_with_neighbours(vectors, affect), []
+    partition = np.argpartition
+    monkeypatch.setattr(
+        np, "argpartition", lambda a, *more, **how: shapes.append(a.shape) or partition(a, *more, **how)
+    )
+    monkeypatch.setattr("sentire.training.representation_dev._BLOCK_CELLS", 157 * 10)
+    assert correlate_with_neighbours(vectors, affect) == pytest.approx(at_once, abs=1e-6)
+    assert shapes == [(10, 157)] * 15 + [(7, 157)]
 
 
 def spoil(monkeypatch, after_step, value):

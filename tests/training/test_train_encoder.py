@@ -167,6 +167,17 @@ def test_a_second_training_does_nothing_new_and_writes_the_same(trained):
     assert {name: (folder / name).read_bytes() for name in before} == before
 
 
+def test_a_run_that_was_killed_while_its_folder_changed_names_goes_on_from_its_checkpoints(trained):
+    recipe, folder, finished = trained
+    folder.rename(folder.with_name(f".{folder.name}.0a1b2c3d.old"))
+    folder.with_name(f".{folder.name}.0a1b2c3d.partial").mkdir()
+    told = []
+    again = train_encoder(recipe, folder, on_progress=lambda *news: told.append(news[2]))
+    assert again.fingerprint == finished.fingerprint
+    assert not [note for note in told if note.startswith("loss")]
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
 def test_another_recipe_or_other_data_may_not_go_on_there(tmp_path, encoder):
     data = write_data(tmp_path / "data", n_train=40)
     train_encoder(make_recipe(data, encoder), tmp_path / "model")

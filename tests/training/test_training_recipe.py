@@ -43,6 +43,20 @@ def test_recipes_that_fit_together(sections):
             r"one weight a teacher \(1\), got 2 at distillation\.weights of r",
         ),
         ({"distillation": {"teachers": ["linear"], "weights": [0.0]}}, r"a weight above 0, got none"),
+        (
+            {"data": {**DATA, "dev": "goemotions:train"}},
+            r"apart from all that is learned from, got goemotions:train, which is learned from at data\.dev of r",
+        ),
+        ({"data": {**DATA, "further_train": ["goemotions:dev"]}}, r"got goemotions:dev, .* at data\.dev of r"),
+        (
+            {"data": {**DATA, "unlabelled": ["goemotions:dev"]}, "distillation": {"teachers": ["linear"]}},
+            r"got goemotions:dev, .* at data\.dev of r",
+        ),
+        (
+            {"data": {**DATA, "affect_train": "emobank:train", "affect_dev": "emobank:train"}},
+            r"got emobank:train, .* at data\.affect_dev of r",
+        ),
+        ({"data": {**DATA, "dev": "goemotions:test"}}, r"a dev split, since .* got goemotions:test at data\.dev of r"),
         ({"data": {**DATA, "affect_train": "emobank:train"}}, r"affect_train and affect_dev together, got one"),
         ({"context": {"is_used": True, "max_tokens": 57}}, r"at most 56 tokens.* got 57 at context\.max_tokens of r"),
         ({"optimisation": {"batch_size": 10, "n_accumulated": 4}}, r"that n_accumulated divides, got 10 and 4"),

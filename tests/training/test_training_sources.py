@@ -8,7 +8,7 @@ from tiny_training import AFFECT_SCORES, LABELS, SOFT_SCORES, invent_rows, make_
 
 pytest.importorskip("torch")
 
-from sentire.core.errors import DataError
+from sentire.core.errors import DataError, LabelError
 from sentire.training.sources import list_untaught, make_material, read_rated, read_sources
 
 
@@ -168,7 +168,15 @@ def test_cards_of_all_that_weights_learn_from(data):
         },
         distillation={"teachers": ["linear"]},
     )
-    with pytest.raises(Exception, match=r"map|label"):  # other labels, and no map to ours
+    with pytest.raises(LabelError, match=r"no maps between label spaces of your own, got goemotions\.v1"):
         read_sources(recipe.data, None)
     sources = read_sources(make_recipe(data, "unused", data={"unlabelled": ["rare-labels:train"]}).data, None)
     assert [card.name for card in sources.cards] == ["toy", "rare-labels"]
+
+
+def test_data_sets_of_one_name_keep_their_own_terms(tmp_path):
+    first, second = write_data(tmp_path / "first"), write_data(tmp_path / "second")
+    second.write_text(second.read_text().replace("[dataset]", '[dataset]\nweights_may_ship = "yes"\nlicence = "CC0"'))
+    further = [f"{second}:more", f"{first}:more"]
+    sources = read_sources(make_recipe(first, "unused", data={"further_train": further}).data, None)
+    assert [(card.name, card.weights_may_ship) for card in sources.cards] == [("toy", "no"), ("toy", "yes")]

@@ -1,5 +1,7 @@
 import csv
 import random
+import shutil
+from dataclasses import replace
 
 import optuna
 import orjson
@@ -293,7 +295,7 @@ def test_a_trial_whose_loss_is_no_number_fails_alone(tmp_path, recipe, monkeypat
     for trial in found.trials:
         assert (trial.state == "failed") == (trial.settings["optimisation.batch_size"] == 4)
         assert (trial.score is None) == (trial.state == "failed")
-        assert not trial.reason or "a finite loss and gradient, got nan" in trial.reason
+        assert ("a finite loss and gradient, got nan" in trial.reason) == (trial.state == "failed")
     assert 0 < found.count("failed") < 5
     assert found.ranking[-1].state == "failed"
     only_bad = parse_config(SearchSpace, {"batch_size": [4]})
@@ -350,6 +352,18 @@ def test_another_search_does_not_go_on_in_the_folder(tmp_path, recipe):
         ArtifactError, match=r"a search of this very recipe.*tuning\.json; choose another output folder"
     ):
         tune_encoder(recipe, tmp_path / "out", space=ONE_LOSS, n_trials=1)
+
+
+def test_a_search_from_other_weights_is_another_search(tmp_path, recipe):
+    start, output = tmp_path / "start", tmp_path / "out"
+    train_encoder(recipe, start)
+    recipe = replace(recipe, encoder=replace(recipe.encoder, start=str(start)))
+    tune_encoder(recipe, output, space=ONE_LOSS, n_trials=1)
+    tune_encoder(recipe, output, space=ONE_LOSS, n_trials=1)  # the same weights: it goes on
+    shutil.rmtree(start)
+    train_encoder(replace(recipe, seed=5, encoder=replace(recipe.encoder, start="")), start)
+    with pytest.raises(ArtifactError, match=r"a search of this very recipe.*got another one"):
+        tune_encoder(recipe, output, space=ONE_LOSS, n_trials=1)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from sentire.core.records import Example
 from sentire.data.dataset import Dataset
 from sentire.data.registry import parse_split_name
 from sentire.runtime.load import Model
+from sentire.training.earlier_data import EARLIER_DATA, UNKNOWN
 
 Target = Literal["labels", "affect"]
 """What is measured: labels, or valence, arousal and dominance."""
@@ -58,9 +59,10 @@ def look_at_training(
 ) -> TrainingData:
     """Read the splits that a model was trained on, where it names them and they are at hand.
 
-    For labels these are ``train`` and ``further_train`` of the model's recipe, for affect scores ``affect_train``, or
-    ``train`` where the recipe names no other and that data set has scores. ``dev`` and ``affect_dev`` are where it
-    was chosen.
+    For labels these are ``train``, ``further_train`` and ``unlabelled`` of the model's recipe, and ``affect_train``
+    where teachers labelled its texts; for affect scores ``affect_train``, or ``train`` where the recipe names no other
+    and that data set has scores. ``dev`` and ``affect_dev`` are where it was chosen. What the models before it had
+    learned from, its start and its teachers, counts as if it had learned from that itself.
 
     Args:
         model: The model that is measured.
@@ -69,27 +71,41 @@ def look_at_training(
         data_root: Where the corpora are; found by itself where None.
         target: Which of the model's answers are measured.
     """
-    named = _named_data(model)
-    prefix = "affect_" if target == "affect" and "affect_train" in named else ""
-    parts = ("train", "dev", "further_train") if target == "labels" else ("train", "dev")
+    recipe = _as_mapping(model.config.training.get("recipe"))
+    earlier = _as_mapping(model.config.training.get(EARLIER_DATA))
+    named = _as_mapping(recipe.get("data"))
+    main = "affect_train" if target == "affect" and "affect_train" in named else "train"
+    dev = main.replace("train", "dev")
+    parts = {part: _list_names(named.get(part)) for part in (main, dev)}
+    if target == "labels":
+        parts |= {part: _list_names(named.get(part)) for part in ("further_train", "unlabelled")}
+        if _list_names(_as_mapping(recipe.get("distillation")).get("teachers")):
+            parts["affect_train"] = _list_names(named.get("affect_train"))
+    parts[EARLIER_DATA] = _list_names(earlier.get(target))
     cautions: list[str] = []
     found = TrainingData()
-    for part in parts:
-        for name in _list_names(named.get(f"{prefix}{part}")):
+    for part, names in parts.items():
+        who = "a model before it" if part == EARLIER_DATA else "the model"
+        whose = "an earlier model's" if part == EARLIER_DATA else f"the model's {part}"
+        for name in names:
             try:
                 seen, seen_split = parse_split_name(name)
                 if target == "affect" and seen.card.affect_scale is None:
                     continue
                 if (seen.name, seen.card.revision, seen_split) == (dataset.name, dataset.card.revision, split):
-                    cautions.append(_CHOSEN_ON[target] if part == "dev" else "the model was trained on this very split")
-                elif part == "train":
+                    cautions.append(_CHOSEN_ON[target] if part == dev else f"{who} was trained on this very split")
+                elif part == main:
                     found = _read(name, seen, seen_split, data_root, target)
-                elif part == "further_train" and found.texts is not None:
+                elif part != dev and found.texts is not None:
                     more = _read(name, seen, seen_split, data_root, target).texts or ()
                     found = replace(found, texts=(*found.texts, *more))
             except SentireError:
                 # Why not would name folders of this machine, and a result may be given away.
-                cautions.append(f"the model's {prefix}{part} split, {name}, cannot be read here")
+                cautions.append(f"{whose} split, {name}, cannot be read here")
+    cautions += [
+        f"what {name} learned from, before the model learned from it, is not known"
+        for name in _list_names(earlier.get(UNKNOWN))
+    ]
     if found.texts is None:
         cautions.append("texts that also occur in the training data were not looked for")
     return replace(found, cautions=tuple(cautions))
@@ -118,10 +134,8 @@ def _read(name: str, dataset: Dataset, split: str, data_root: Path | None, targe
     )
 
 
-def _named_data(model: Model) -> Mapping[str, object]:
-    recipe = model.config.training.get("recipe")
-    data = recipe.get("data") if isinstance(recipe, Mapping) else None
-    return data if isinstance(data, Mapping) else {}
+def _as_mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _list_names(value: object) -> list[str]:

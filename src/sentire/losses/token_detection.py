@@ -90,8 +90,9 @@ def measure_saliency(gradient: Tensor) -> Tensor:
 def choose_perturbed(saliency: Tensor, eligible: Tensor, random_scores: Tensor, *, share: float) -> ChosenTokens:
     """Choose each text's most salient tokens, and as many others at random.
 
-    Of n eligible tokens, ``max(1, round(share n))`` are salient (equals: the first; halves to even), and as many of
-    the rest, or all of it where it is smaller, are controls: those with the highest random scores.
+    Of n eligible tokens, ``max(1, round(share n))`` are salient (equals: the first; halves to even), or all of those
+    above 0 where they are fewer, and as many of the rest, or all of it where it is smaller, are controls: those with
+    the highest random scores.
 
     Source: Son, Saurez and Har 2025, arXiv 2502.20613 (gradient-based perturbed token detection).
     Departures: the paper leaves the controls open. Here they are perturbed like the salient tokens and count as
@@ -104,7 +105,8 @@ def choose_perturbed(saliency: Tensor, eligible: Tensor, random_scores: Tensor, 
         share: Above 0, at most .5, beyond which there would be fewer controls than salient tokens.
 
     Returns:
-        Nothing chosen in a text without an eligible token. One with a single token has no control, and one with two
+        Nothing chosen in a text without an eligible token of saliency above 0: where nothing matters, a move along the
+        gradient is none, and there would be nothing to detect. One with a single token has no control, and one with two
         has no intact token.
 
     Raises:
@@ -120,8 +122,9 @@ def choose_perturbed(saliency: Tensor, eligible: Tensor, random_scores: Tensor, 
         if not bool(torch.isfinite(values[eligible]).all()):
             raise DataError(expected="finite numbers for the eligible tokens", got="NaN or infinity", where=name)
     n_eligible = eligible.sum(dim=1)
-    n_salient = (n_eligible * share).round().long().clamp(min=1).minimum(n_eligible)
-    salient = _take_highest(saliency, eligible, n_salient)
+    matters = eligible & (saliency > 0)
+    n_salient = (n_eligible * share).round().long().clamp(min=1).minimum(matters.sum(dim=1))
+    salient = _take_highest(saliency, matters, n_salient)
     rest = eligible & ~salient
     controls = _take_highest(random_scores, rest, n_salient.minimum(rest.sum(dim=1)))
     return ChosenTokens(salient=salient, controls=controls)

@@ -6,16 +6,19 @@ from typing import Any
 from sentire.classifiers.card import describe_shipping
 from sentire.core.labels import LabelSpace
 from sentire.encoders.sources import EncoderFiles
+from sentire.training.earlier_data import EarlierData
 from sentire.training.recipe import EncoderRecipe
-from sentire.training.sources import Sources
+from sentire.training.sources import Sources, keep_each_once
 
 
-def render_encoder_card(recipe: EncoderRecipe, files: EncoderFiles, sources: Sources, report: dict[str, Any]) -> str:
+def render_encoder_card(
+    recipe: EncoderRecipe, files: EncoderFiles, sources: Sources, earlier: EarlierData, report: dict[str, Any]
+) -> str:
     """Render the card as Markdown from the recipe, the data's cards and the training report."""
     parts = [
         f"# {recipe.name}\n",
         _render_summary(recipe, files, sources.space, has_affect=sources.rated is not None),
-        _render_data(sources, report),
+        _render_data(sources, earlier, report),
         _render_figures(sources.space, report),
         _LIMITS,
     ]
@@ -59,13 +62,14 @@ def _render_summary(recipe: EncoderRecipe, files: EncoderFiles, space: LabelSpac
 """
 
 
-def _render_data(sources: Sources, report: dict[str, Any]) -> str:
+def _render_data(sources: Sources, earlier: EarlierData, report: dict[str, Any]) -> str:
     counts = "\n".join(f"| `{name}` | {n:,} |" for name, n in report["n_train"].items())
     cards = "\n".join(
         f"- {card.title}, revision {card.revision}: {card.citation}. Licence of the data: {card.licence}. Weights that "
         f"learned from it {describe_shipping(card.weights_may_ship)}."
-        for card in sources.cards
+        for card in keep_each_once([*sources.cards, *earlier.cards])
     )
+    before = earlier.describe(beside=report["n_train"])
     return f"""## Learned from
 
 | split | texts |
@@ -73,7 +77,7 @@ def _render_data(sources: Sources, report: dict[str, Any]) -> str:
 {counts}
 
 {cards}
-"""
+{before}"""
 
 
 def _render_figures(space: LabelSpace, report: dict[str, Any]) -> str:

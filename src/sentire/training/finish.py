@@ -28,9 +28,10 @@ from sentire.runtime.onnx_files import TokenBatch
 from sentire.storage.tokenizer_files import read_tokenizer
 from sentire.training.card import render_encoder_card
 from sentire.training.checkpoints import Progress
+from sentire.training.earlier_data import EarlierData, list_learned
 from sentire.training.network import EmotionEncoder
 from sentire.training.recipe import EncoderRecipe
-from sentire.training.sources import Sources
+from sentire.training.sources import Sources, keep_each_once
 from sentire.training.vocabulary import make_tokenizer_file
 
 _WINDOW_STRIDE_FRACTION = 0.75
@@ -56,6 +57,7 @@ def finish_model(
     shape: EncoderShape,
     files: EncoderFiles,
     sources: Sources,
+    earlier: EarlierData,
     recipe: EncoderRecipe,
     progress: Progress,
     output: Path,
@@ -67,6 +69,7 @@ def finish_model(
         shape: Of its encoder.
         files: Of the pre-trained encoder, for its tokenizer and licence.
         sources: What was learned from; its dev split is what is fitted on.
+        earlier: What the models before it had learned from.
         recipe: Of the experiment.
         progress: Of the training.
         output: Folder of the model.
@@ -113,6 +116,8 @@ def finish_model(
         **fitted.report,
         "affect": affect,
     }
+    cards = keep_each_once([*sources.cards, *earlier.cards])
+    own = list_learned(dump_config(recipe))
     config = ModelConfig(
         name=recipe.name,
         label_space=sources.space,
@@ -126,15 +131,16 @@ def finish_model(
             "recipe_fingerprint": fingerprint(recipe),
             "encoder": {"name": files.name, "weights_sha256": files.weights_sha256, "licence": files.licence},
             "data": {
-                "name": sources.cards[0].name,
-                "revision": sources.cards[0].revision,
-                "licence": " and ".join(dict.fromkeys(card.licence for card in sources.cards)),
+                "name": cards[0].name,
+                "revision": cards[0].revision,
+                "licence": " and ".join(dict.fromkeys(card.licence for card in cards)),
             },
+            **earlier.as_facts(beside=own),
             "seed": recipe.seed,
             "sentire_version": __version__,
         },
     )
-    card = render_encoder_card(recipe, files, sources, report)
+    card = render_encoder_card(recipe, files, sources, earlier, report)
     mark = _write(output, config, fitted.calibrator, graph, tokenizer_file, settings, card=card, has_vad=has_vad)
     return FinishedModel(folder=output, fingerprint=mark, report=report)
 

@@ -1,5 +1,6 @@
 """The recipe of an encoder: what it learns from, from which weights it starts, how it is trained, what is written."""
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -276,6 +277,11 @@ def check_recipe(recipe: EncoderRecipe) -> None:
             got=data.train,
             where=f"data.unlabelled of {recipe.name}",
         )
+    check_dev_apart(
+        recipe.name,
+        chosen_on={"data.dev": data.dev, "data.affect_dev": data.affect_dev},
+        learned_from=(data.train, *data.further_train, *data.unlabelled, data.affect_train),
+    )
     if 0 < recipe.export.window_tokens < FEWEST_WINDOW_TOKENS:
         raise ConfigError(
             expected=f"windows of at least {FEWEST_WINDOW_TOKENS} tokens, or 0 for encoder.max_tokens",
@@ -306,3 +312,31 @@ def check_recipe(recipe: EncoderRecipe) -> None:
             got=f"{recipe.optimisation.batch_size} and {recipe.optimisation.n_accumulated}",
             where=f"optimisation of {recipe.name}",
         )
+
+
+def check_dev_apart(recipe_name: str, *, chosen_on: Mapping[str, str], learned_from: Iterable[str]) -> None:
+    """Make sure that nothing is chosen on texts that are learned from, nor on a test split.
+
+    Args:
+        recipe_name: For the messages.
+        chosen_on: Data set and split, or nothing, by the keys of the recipe.
+        learned_from: Data sets and splits; empty names are passed over.
+
+    Raises:
+        ConfigError: A split is both, or a test split.
+    """
+    learned = frozenset(learned_from)
+    for key, name in chosen_on.items():
+        if name and name in learned:
+            raise ConfigError(
+                expected="a dev split apart from all that is learned from",
+                got=f"{name}, which is learned from",
+                where=f"{key} of {recipe_name}",
+                hint="what is chosen on texts that the model knows by heart is chosen badly",
+            )
+        if name.rpartition(":")[2] == "test":
+            raise ConfigError(
+                expected="a dev split, since figures on test are flattered by what was chosen there",
+                got=name,
+                where=f"{key} of {recipe_name}",
+            )

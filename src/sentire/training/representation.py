@@ -25,8 +25,10 @@ from sentire.representations.save import save_encoder
 from sentire.representations.sentence_encoder import SentenceEncoder
 from sentire.runtime.model_folder import CHECKPOINTS_NAME
 from sentire.storage.atomic import make_directory, write_json
+from sentire.storage.folders import restore_folder
 from sentire.storage.locks import hold_lock
 from sentire.storage.manifest import MANIFEST_NAME
+from sentire.training.earlier_data import find_earlier_data, list_learned
 from sentire.training.loop import fit_network
 from sentire.training.processes import make_accelerator
 from sentire.training.representation_card import render_representation_card
@@ -42,6 +44,7 @@ from sentire.training.representation_material import (
 from sentire.training.representation_network import RepresentationNetwork
 from sentire.training.representation_objective import RepresentationObjective
 from sentire.training.representation_recipe import (
+    MODEL_PREFIX,
     RepresentationRecipe,
     check_representation_recipe,
     has_momentum,
@@ -98,12 +101,15 @@ def train_representation(
         ConfigError, DataError, UnknownNameError, ArtifactError, OutputError, TrainingError: As their messages say.
     """
     check_representation_recipe(recipe)
+    restore_folder(output)
     _check_output(output)
     started = time.perf_counter()
     on_progress(0, None, "reading")
     sources = read_representation_sources(recipe, data_root)
     section = recipe.encoder
     files = find_encoder(section.name, revision=section.revision, weights_sha256=section.weights_sha256)
+    raters = [source.ratings for source in recipe.data.affect_train if source.ratings.startswith(MODEL_PREFIX)]
+    earlier = find_earlier_data(encoder=section.name, teachers=[rater.removeprefix(MODEL_PREFIX) for rater in raters])
     encoder, shape = build_encoder(files, seed=recipe.seed)
     if section.max_tokens > shape.n_positions:
         raise ConfigError(
@@ -171,6 +177,7 @@ def train_representation(
             "evaluations": trained.progress.evaluations,
             "best_step": trained.progress.best_step,
             "shift_on_dev": float(shift_per_text(encode_finite(made, watched), before).mean()),
+            **earlier.as_facts(beside=list_learned(dump_config(recipe))),
             "sentire_version": __version__,
         }
         network.to("cpu").eval()
@@ -178,7 +185,7 @@ def train_representation(
         made = SentenceEncoder(
             network.encoder, tokenizer, shape, name=recipe.name, pooling=section.pooling, max_tokens=section.max_tokens
         )
-        save_encoder(output, made, card=render_representation_card(recipe, files, sources, report))
+        save_encoder(output, made, card=render_representation_card(recipe, files, sources, earlier, report))
         write_json(output / REPORT_NAME, {**report, "seconds_since_start": round(time.perf_counter() - started, 1)})
     return FinishedRepresentation(folder=output, encoder=made, report=report)
 

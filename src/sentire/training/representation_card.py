@@ -4,8 +4,10 @@ from typing import Any
 
 from sentire.classifiers.card import describe_shipping
 from sentire.encoders.sources import EncoderFiles
+from sentire.training.earlier_data import EarlierData
 from sentire.training.representation_material import RepresentationSources
 from sentire.training.representation_recipe import RepresentationRecipe
+from sentire.training.sources import keep_each_once
 
 _LIMITS = """## Limits
 
@@ -16,15 +18,20 @@ _LIMITS = """## Limits
 
 
 def render_representation_card(
-    recipe: RepresentationRecipe, files: EncoderFiles, sources: RepresentationSources, report: dict[str, Any]
+    recipe: RepresentationRecipe,
+    files: EncoderFiles,
+    sources: RepresentationSources,
+    earlier: EarlierData,
+    report: dict[str, Any],
 ) -> str:
     """Render the card as Markdown; its head is what sentence-transformers and the model hub read."""
     counts = "\n".join(f"| {name} | {n:,} |" for name, n in report["n_texts"].items())
     cards = "\n".join(
         f"- {card.title}, revision {card.revision}: {card.citation}. Licence of the data: {card.licence}. Weights that "
         f"learned from it {describe_shipping(card.weights_may_ship)}."
-        for card in sources.cards
+        for card in keep_each_once([*sources.cards, *earlier.cards])
     )
+    before = earlier.describe(beside=sources.split_names)
     best: dict[str, Any] = next((row for row in report["evaluations"] if row["step"] == report["best_step"]), {})
     figures = "\n".join(
         f"| {name} | {value:.4f} |"
@@ -61,7 +68,7 @@ vectors = encoder.encode(["What a day!"])
 {counts}
 
 {cards}
-
+{before}
 ## On dev
 
 Measured on the texts on which the weights were chosen, which flatters them.

@@ -20,6 +20,8 @@ except ImportError as error:
 N_NEIGHBOURS = 20
 """Of ``neighbour_affect``."""
 
+_BLOCK_CELLS = 1 << 24
+
 
 @dataclass(frozen=True, kw_only=True)
 class RepresentationDev:
@@ -140,13 +142,24 @@ def correlate_with_neighbours(vectors: NDArray[np.float32], affect: NDArray[np.f
 
     Returns:
         From -1 to 1; NaN where all texts have the same neighbours' means.
+
+    Cost:
+        A matrix product of N x N x D and a partial sort of each row; memory for about 16 million similarities at a
+        time, never N x N.
     """
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    similarity = unit @ unit.T
-    np.fill_diagonal(similarity, -np.inf)
-    n_nearest = min(N_NEIGHBOURS, len(vectors) - 1)
-    nearest = np.argpartition(-similarity, n_nearest - 1, axis=1)[:, :n_nearest]
-    return float(pearson_r(affect[nearest].mean(axis=1), affect).mean())
+    n = len(unit)
+    n_nearest = min(N_NEIGHBOURS, n - 1)
+    said = np.empty_like(affect)
+    step = max(_BLOCK_CELLS // n, 1)
+    for start in range(0, n, step):
+        distance = unit[start : start + step] @ unit.T
+        np.negative(distance, out=distance)
+        own = np.arange(len(distance))
+        distance[own, start + own] = np.inf
+        nearest = np.argpartition(distance, n_nearest - 1, axis=1)[:, :n_nearest]
+        said[start : start + step] = affect[nearest].mean(axis=1)
+    return float(pearson_r(said, affect).mean())
 
 
 @torch.no_grad()

@@ -24,7 +24,7 @@ from sentire.training.representation_recipe import (
     RepresentationDataSection,
     RepresentationRecipe,
 )
-from sentire.training.sources import RatedSplit, read_rated
+from sentire.training.sources import RatedSplit, keep_each_once, read_rated
 
 NO_CLASS = -1
 """The class of a text that has no single label."""
@@ -96,11 +96,17 @@ class RepresentationSources:
         return left_out
 
     @property
+    def split_names(self) -> list[str]:
+        """Of all that is learned from."""
+        names = [split.name for split in (self.labelled, self.further) if split is not None]
+        return [*names, *(split.name for split in self.rated)]
+
+    @property
     def cards(self) -> list[DatasetCard]:
         """Of every data set that is learned from, each once."""
         cards = [split.card for split in (self.labelled, self.further) if split is not None]
         cards += [split.card for split in self.rated]
-        return list({card.name: card for card in cards}.values())
+        return keep_each_once(cards)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -264,7 +264,8 @@ class RepresentationObjective:
     ) -> Tensor:
         """Add the gradients of all terms, then perturb tokens by that gradient and detect them.
 
-        Where the momentum contrast has no weight of its own, its gradient perturbs the tokens all the same.
+        Where the momentum contrast has no weight of its own, its gradient alone perturbs the tokens. Texts that the
+        gradient does not reach have no token to detect: they are left out.
         """
         assert keys is not None  # noqa: S101  check_representation_recipe and has_momentum
         section = self._recipe.token_detection
@@ -293,11 +294,16 @@ class RepresentationObjective:
             )
             others.backward()  # type: ignore[no-untyped-call]
             total = others.detach()
-        eligible = [self._find_eligible(part) for part in parts]
-        n_texts = max(sum(int(one.any(dim=1).sum()) for one in eligible), 1)
-        for part, tokens, gradient in zip(parts, eligible, gradients, strict=True):
+        asked: list[tuple[TokenBatch, Tensor, Tensor]] = []
+        for part, gradient in zip(parts, gradients, strict=True):
             assert gradient is not None  # noqa: S101  every part's vectors are in the loss
-            detected = section.weight * self._detect(step, part, tokens, gradient.detach()) / n_texts
+            eligible = self._find_eligible(part)
+            # Not 0, rather than above it: what is no number is refused later on.
+            is_reached = (eligible & (measure_saliency(gradient) != 0)).any(dim=1, keepdim=True)
+            asked.append((part, eligible & is_reached, gradient.detach()))
+        n_texts = max(sum(int(eligible.any(dim=1).sum()) for _, eligible, _ in asked), 1)
+        for part, eligible, gradient in asked:
+            detected = section.weight * self._detect(step, part, eligible, gradient) / n_texts
             detected.backward()  # type: ignore[no-untyped-call]
             total = total + detected.detach()
         return total

@@ -12,7 +12,7 @@ from pydantic import Field
 from sentire.classifiers.recipe import NonNegative, Positive
 from sentire.core.config import config
 from sentire.core.errors import ConfigError
-from sentire.training.recipe import Below1, Count, LoopSection
+from sentire.training.recipe import Below1, Count, LoopSection, check_dev_apart
 
 Share = Annotated[float, Field(gt=0, le=0.5)]
 
@@ -167,7 +167,11 @@ class MomentumSection:
 
 @config
 class TokenDetectionSection:
-    """Detection of the tokens that were moved along the gradient of the momentum contrast.
+    """Detection of the tokens that were moved along a gradient.
+
+    That is the gradient of the sum of all other terms, each by its weight, where the momentum contrast has one above 0;
+    and where it has none, that of the momentum contrast alone, which then says where the tokens matter and teaches
+    nothing. A text without any gradient has no tokens that matter, and is left out of this term.
 
     Attributes:
         weight: β; 0 to leave it away.
@@ -287,6 +291,11 @@ def check_representation_recipe(recipe: RepresentationRecipe) -> None:
             raise _refuse(
                 recipe, f"{PEOPLE}, {LABELS} or {MODEL_PREFIX}NAME", repr(source.ratings), "data.affect_train"
             )
+    check_dev_apart(
+        recipe.name,
+        chosen_on={"data.dev": data.dev, "data.affect_dev": data.affect_dev},
+        learned_from=(data.train, data.further_train, *(source.data for source in data.affect_train)),
+    )
     if loop.metric == "neighbour_affect":
         if not data.affect_dev:
             raise _refuse(recipe, "texts with ratings for the metric", "none", "data.affect_dev")

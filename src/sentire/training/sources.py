@@ -1,7 +1,7 @@
 """From the data sets that a recipe names to training material and dev sets."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,7 +70,7 @@ class Sources:
         cards = [split.card for split in self.labelled]
         cards += [parse_split_name(name)[0].card for name in self.unlabelled]
         cards += [] if self.rated is None else [self.rated.card]
-        return list({card.name: card for card in cards}.values())
+        return keep_each_once(cards)
 
     @property
     def fingerprint(self) -> str:
@@ -79,6 +79,12 @@ class Sources:
         scores = [one.ratings.tobytes().hex() for one in (self.rated, self.dev_rated) if one is not None]
         splits = [split.fingerprint for split in (*self.labelled, self.dev)]
         return hashlib.sha256(orjson.dumps([splits, self.unlabelled, rated, scores])).hexdigest()[:16]
+
+
+def keep_each_once(cards: Iterable[DatasetCard]) -> list[DatasetCard]:
+    """Return the cards without repetitions; one name with another revision, licence or terms is another data set."""
+    by_terms = {(card.name, card.revision, card.licence, card.weights_may_ship): card for card in cards}
+    return list(by_terms.values())
 
 
 def read_sources(data: EncoderDataSection, data_root: Path | None) -> Sources:

@@ -22,10 +22,12 @@ from sentire.encoders.tokenizer import load_tokenizer
 from sentire.runtime.encoder_tokens import TextTokens
 from sentire.runtime.model_folder import CHECKPOINTS_NAME, check_model_folder, read_model_manifest
 from sentire.storage.atomic import make_directory, write_json
+from sentire.storage.folders import restore_folder
 from sentire.storage.locks import hold_lock
 from sentire.storage.tokenizer_files import read_tokenizer
 from sentire.training.dev_measure import DevSets
-from sentire.training.earlier_run import mix_with_start, start_from
+from sentire.training.earlier_data import find_earlier_data
+from sentire.training.earlier_run import identify_start, mix_with_start, start_from
 from sentire.training.finish import FinishedModel, finish_model, make_settings
 from sentire.training.label_objective import LabelObjective
 from sentire.training.loop import OnEvaluation, Trained, fit_network
@@ -87,19 +89,27 @@ def train_on_sources(
         recipe.encoder.name, revision=recipe.encoder.revision, weights_sha256=recipe.encoder.weights_sha256
     )
     check_space(recipe, sources)
+    restore_folder(output)
     check_model_folder(output)
+    start = Path(recipe.encoder.start) if recipe.encoder.start else None
+    mark = None if start is None else identify_start(start)
+    earlier = find_earlier_data(
+        encoder=recipe.encoder.name, start=recipe.encoder.start, teachers=recipe.distillation.teachers
+    )
     checkpoints = make_directory(output / CHECKPOINTS_NAME)
     is_first = is_first_process()
     finished = None
     with hold_lock(checkpoints, holder="training") if is_first else nullcontext():
-        network, shape, trained = fit_encoder(recipe, files, sources, checkpoints, on_progress=on_progress)
+        network, shape, trained = fit_encoder(
+            recipe, files, sources, checkpoints, start_mark=mark, on_progress=on_progress
+        )
         if is_first:
             weights = trained.weights
-            if recipe.encoder.start_share:
-                weights = mix_with_start(weights, Path(recipe.encoder.start), recipe.encoder.start_share)
+            if start is not None and recipe.encoder.start_share:
+                weights = mix_with_start(weights, start, recipe.encoder.start_share, mark=mark)
             network.load_state_dict(weights)
             on_progress(0, None, "exporting and choosing cut-offs on dev")
-            finished = finish_model(network, shape, files, sources, recipe, trained.progress, output)
+            finished = finish_model(network, shape, files, sources, earlier, recipe, trained.progress, output)
             seconds = round(time.perf_counter() - started, 1)
             write_json(output / REPORT_NAME, {**finished.report, "seconds_since_start": seconds})
         wait_for_all_processes()
@@ -117,6 +127,7 @@ def fit_encoder(
     checkpoints: Path,
     *,
     soft_labels: dict[str, NDArray[np.float32]] | None = None,
+    start_mark: str | None = None,
     on_progress: OnProgress = stay_quiet,
     on_evaluation: OnEvaluation | None = None,
 ) -> tuple[EmotionEncoder, EncoderShape, Trained]:
@@ -128,6 +139,8 @@ def fit_encoder(
         sources: What is learned from and measured on.
         checkpoints: Exists; gets the state of the run.
         soft_labels: Of the teachers, as ``ask_teachers`` returns them; None to ask them here.
+        start_mark: Of the weights that the recipe starts from, as ``identify_start`` returns it; None for those that
+            are there. Others are refused.
         on_progress: Told after every step.
         on_evaluation: Told after every evaluation, and may end the training.
 
@@ -163,7 +176,9 @@ def fit_encoder(
         pooling=recipe.encoder.pooling,
         padding_id=shape.padding_id,
     )
-    start = start_from(network, Path(recipe.encoder.start), tokenizer_file) if recipe.encoder.start else ""
+    start = ""
+    if recipe.encoder.start:
+        start = start_from(network, Path(recipe.encoder.start), tokenizer_file, sources.space, mark=start_mark)
     if soft_labels is None:
         soft_labels = ask_teachers(recipe, sources, on_progress)
     material = make_material(sources, recipe, assembler, soft_labels)

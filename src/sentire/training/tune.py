@@ -27,6 +27,7 @@ from sentire.encoders.sources import EncoderFiles, find_encoder
 from sentire.runtime.model_folder import CHECKPOINTS_NAME
 from sentire.storage.atomic import make_directory, write_bytes, write_json
 from sentire.storage.locks import hold_lock
+from sentire.training.earlier_run import identify_start
 from sentire.training.recipe import EncoderRecipe, check_recipe
 from sentire.training.recipe_file import render_recipe, render_value
 from sentire.training.search_space import (
@@ -92,7 +93,7 @@ class Tuning:
         metric: By which trials are compared.
         data: On which: the recipe's dev split.
         seed: Of the search.
-        fingerprint: Of recipe, space, seed, data and version: only the same search may go on.
+        fingerprint: Of recipe, space, seed, data, version and the weights of the start: only the same search may go on.
         recipe: That was started from, as plain data.
         space: That was searched, as plain data.
         trials: In the order in which they ran.
@@ -202,6 +203,7 @@ def tune_encoder(
     files = find_encoder(
         recipe.encoder.name, revision=recipe.encoder.revision, weights_sha256=recipe.encoder.weights_sha256
     )
+    start = identify_start(Path(recipe.encoder.start)) if recipe.encoder.start else None
     make_directory(output)
     with hold_lock(output, holder="search"):
         soft_labels = ask_teachers(recipe, sources, on_progress)
@@ -210,12 +212,12 @@ def tune_encoder(
             metric=recipe.optimisation.metric,
             data=recipe.data.dev,
             seed=seed,
-            fingerprint=_fingerprint(recipe, space, seed, files, sources, soft_labels),
+            fingerprint=_fingerprint(recipe, space, seed, files, start, sources, soft_labels),
             recipe=dump_config(recipe),
             space=dump_config(space),
         )
         tuning.trials.extend(_read_trials(output / TUNING_NAME, tuning.fingerprint))
-        _Search(recipe, space, sources, files, soft_labels, output, tuning, on_progress).run(n_trials)
+        _Search(recipe, space, sources, files, start, soft_labels, output, tuning, on_progress).run(n_trials)
     if tuning.best is None:
         raise TrainingError(
             expected="a trial that ends with a finite loss",
@@ -233,13 +235,14 @@ class _Search:
         space: SearchSpace,
         sources: Sources,
         files: EncoderFiles,
+        start: str | None,
         soft_labels: dict[str, NDArray[np.float32]],
         output: Path,
         tuning: Tuning,
         on_progress: OnProgress,
     ) -> None:
         self._recipe, self._space = recipe, space
-        self._sources, self._files, self._soft_labels = sources, files, soft_labels
+        self._sources, self._files, self._start, self._soft_labels = sources, files, start, soft_labels
         self._output, self._tuning, self._on_progress = output, tuning, on_progress
 
     def run(self, n_trials: int) -> None:
@@ -269,6 +272,7 @@ class _Search:
                 self._sources,
                 checkpoints,
                 soft_labels=self._soft_labels,
+                start_mark=self._start,
                 on_progress=_prefix(self._on_progress, title, self._tuning),
                 on_evaluation=judge,
             )
@@ -390,10 +394,13 @@ def _fingerprint(
     space: SearchSpace,
     seed: int,
     files: EncoderFiles,
+    start: str | None,
     sources: Sources,
     soft_labels: Mapping[str, NDArray[np.float32]],
 ) -> str:
     parts = [__version__, fingerprint(recipe), fingerprint(space), seed, files.weights_sha256, sources.fingerprint]
+    if start is not None:
+        parts.append(start)
     digest = hashlib.sha256(orjson.dumps(parts))
     for name, proba in sorted(soft_labels.items()):
         digest.update(name.encode())
