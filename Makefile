@@ -68,6 +68,9 @@ linear: $(VENV)/dev.stamp
 model: $(VENV)/dev.stamp
 	$(BIN)/sentire train configs/goemotions-minilm.toml
 	$(BIN)/sentire train configs/default-teacher.toml
+	$(BIN)/sentire train configs/default-student.toml
+	$(BIN)/sentire train configs/retrofit.toml
+	$(BIN)/sentire train configs/goemotions-retrofit-first.toml
 	$(BIN)/sentire train configs/default.toml
 	$(BIN)/python benchmarks/embedded_model.py adopt runs/default
 

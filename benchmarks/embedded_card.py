@@ -82,15 +82,16 @@ def _render_summary(stored: Mapping[str, Any]) -> str:
     answers += ", and valence, arousal and dominance," if stored["test"]["affect"] else ""
     return f"""# {recipe["name"]}: the embedded model of Sentire
 
-{answers} for English text. {reads} A file of
-{stored["gate"]["candidate"]["n_bytes"] / 1e6:.1f} MB, run by ONNX Runtime without torch.
+{answers} for English text. {reads}
+{stored["gate"]["candidate"]["n_bytes"] / 1e6:.1f} MB of files, run by ONNX Runtime without torch.
 
 - Encoder: {_describe_encoder(encoder)}.
 - Training: {settings["n_epochs"]} epochs, batch {settings["batch_size"]}, {settings["optimiser"]} at
   {settings["learning_rate"]:g}, loss {recipe["loss"]["name"]}, seed {recipe["seed"]}.{distilled}
 - Chosen on dev: the best checkpoint, calibration, and a cut-off for each label, the latter two for the answers of this
   very file ({recipe["export"]["precision"]}).
-- `model.onnx` sha256 `{stored["onnx_sha256"]}`; `make model` makes it again from `configs/` and the seed.
+- `model.onnx` sha256 `{stored["onnx_sha256"]}`; `make model` trains its like from `configs/`, the seed and the data
+  as it is now. The students before it learned from `situations` in its revision 2026.1, with a sixth of the rows.
 """
 
 

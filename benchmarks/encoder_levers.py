@@ -119,7 +119,24 @@ ROWS: dict[str, Trained | Averaged] = {
         models=("runs/goemotions-minilm", "linear", "runs/default-teacher"),
         weights=(1.0, 1.0, 1.0),
     ),
-    "default": Trained(title="the embedded encoder (int8): a second student, of these three", config="default"),
+    "default-student": Trained(title="a second student (int8), of these three", config="default-student"),
+    "average-retrofit": Averaged(
+        title="the second student, retrofitting first and `linear`, averaged",
+        models=("runs/default-student", "runs/goemotions-retrofit-first", "linear"),
+        weights=(1.0, 1.0, 1.0),
+    ),
+    "default": Trained(title="the embedded encoder (int8): a third student, of these three", config="default"),
+    "more-context": Trained(
+        title="… two epochs from the first student, `situations` twice: reads contexts better",
+        config="default",
+        overrides=(
+            'encoder.start="runs/default-teacher"',
+            'distillation.teachers=["runs/default-teacher", "runs/goemotions-retrofit-first", "linear"]',
+            "data.further_repeats=2",
+            "optimisation.n_epochs=2",
+            "optimisation.learning_rate=1e-4",
+        ),
+    ),
     "default-linear": Averaged(
         title="the embedded encoder and `linear`, averaged at run time",
         models=("default", "linear"),

@@ -1,9 +1,9 @@
-"""Does the embedded encoder gain by a representation that was trained first? Its chain of recipes, with and without.
+"""Do the students gain by a representation that was trained first? The chain of recipes, with and without.
 
-Each arm trains plain fine-tuning, the first student and the embedded encoder (`configs/goemotions-minilm.toml`,
-`default-teacher.toml`, `default.toml`) from another encoder: the pre-trained one, the one that `configs/retrofit.toml`
-makes of it, or the one of `configs/carl.toml`. Every model is measured on dev, cross-fitted; test is not read. A model
-that is done is a line in a small file, so that a run that was stopped goes on.
+Each arm trains plain fine-tuning, the first student and the second (`configs/goemotions-minilm.toml`,
+`default-teacher.toml`, `default-student.toml`) from another encoder: the pre-trained one, the one that
+`configs/retrofit.toml` makes of it, or the one of `configs/carl.toml`. Every model is measured on dev, cross-fitted;
+test is not read. A model that is done is a line in a small file, so that a run that was stopped goes on.
 
     SENTIRE_DATA=… python benchmarks/representation_first.py 1 2 42     # seeds; hours on two cores
     SENTIRE_DATA=… python benchmarks/representation_first.py 1 --arms carl
@@ -32,7 +32,7 @@ ARMS = {"pretrained": "pre-trained", "retrofit": "retrofitting first", "carl": "
 STAGES = {
     "goemotions-minilm": "plain fine-tuning",
     "default-teacher": "the first student",
-    "default": "the embedded encoder",
+    "default-student": "the second student",
 }
 FIGURES = {"macro_f1": "macro-F1", "micro_f1": "micro-F1"}
 
@@ -58,11 +58,11 @@ def run_arm(arm: str, seed: int) -> None:
         teachers = {
             "goemotions-minilm": [],
             "default-teacher": [folder("goemotions-minilm"), "linear"],
-            "default": [folder("default-teacher"), folder("goemotions-minilm"), "linear"],
+            "default-student": [folder("default-teacher"), folder("goemotions-minilm"), "linear"],
         }[stage]
         if teachers:
             overrides.append(f"distillation.teachers={orjson.dumps(teachers).decode()}")
-        if stage == "default":
+        if stage == "default-student":
             overrides.append(f'encoder.start="{folder("default-teacher")}"')
         if path.exists():
             continue

@@ -65,6 +65,21 @@ def test_the_start_may_keep_a_share_of_the_weights(tmp_path, encoder, data, earl
         train_encoder(make_recipe(data, encoder, encoder={"start_share": 0.5}), tmp_path / "none")
 
 
+def test_of_a_start_that_was_mixed_the_mixture_has_the_share(tmp_path, encoder, data, earlier):
+    fast = {"n_epochs": 1, "learning_rate": 0.05}
+    second, third = tmp_path / "second", tmp_path / "third"
+    for folder, start in ((second, earlier), (third, second)):
+        start = {"start": str(start), "start_share": 0.25}
+        train_encoder(make_recipe(data, encoder, encoder=start, optimisation=fast), folder)
+    first_weights, second_weights, third_weights = (
+        read_checkpoint(folder / "checkpoints/best.safetensors")[0] for folder in (earlier, second, third)
+    )
+    mixed = mix_with_start(third_weights, second, 0.5)
+    for name, tensor in mixed.items():
+        made = 0.25 * first_weights[name] + 0.75 * second_weights[name]
+        torch.testing.assert_close(tensor, 0.5 * third_weights[name] + 0.5 * made)
+
+
 def test_a_run_that_starts_from_other_weights_is_another_run(tmp_path, encoder, data, earlier):
     copy = tmp_path / "start"
     shutil.copytree(earlier, copy)

@@ -83,9 +83,10 @@ def start_from(
 def mix_with_start(
     weights: Mapping[str, Tensor], run: Path, share: float, *, mark: str | None = None
 ) -> dict[str, Tensor]:
-    """Return the weights between those of a training and those that it started from.
+    """Return the weights between those of a training and those of the model that it started from.
 
-    ``(1 - share) w + share w_start``, which keeps some of what the start knew and the training has unlearned.
+    ``(1 - share) w + share w_start``, which keeps some of what the start knew and the training has unlearned. Of a
+    start that was mixed itself, the mixture counts: the model that it made, not where its training ended.
 
     Source: Wortsman et al. 2022, Robust fine-tuning of zero-shot models, section 3, with two fine-tuned models in place
     of a zero-shot one and its fine-tuning.
@@ -99,7 +100,7 @@ def mix_with_start(
     Raises:
         ArtifactError: The earlier weights cannot be read any more, or others have taken their place.
     """
-    start, _ = _read_best(run, mark)
+    start = _read_made(run, mark)
     return {
         name: tensor.lerp(start[name].to(tensor.device), share) if tensor.is_floating_point() else tensor
         for name, tensor in weights.items()
@@ -116,6 +117,13 @@ def _check_finished(run: Path) -> None:
             where=str(run),
             hint="only the weights of an encoder can be a start",
         )
+
+
+def _read_made(run: Path, mark: str | None) -> dict[str, Tensor]:
+    weights, _ = _read_best(run, mark)
+    encoder = read_config_file(run)[0].training["recipe"]["encoder"]
+    share = encoder.get("start_share", 0.0)
+    return mix_with_start(weights, Path(encoder["start"]), share) if share else weights
 
 
 def _read_best(run: Path, mark: str | None = None) -> tuple[dict[str, Tensor], Progress]:

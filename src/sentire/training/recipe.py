@@ -59,7 +59,8 @@ class EncoderSection:
         emoji: Give emoji tokens of their own, in the place of unused entries of the vocabulary.
         start: Folder of a finished training of the same network, whose best weights are the start, heads included;
             empty for the pre-trained encoder and new heads.
-        start_share: Of these weights in the final ones, beside the best of this training.
+        start_share: In the final weights, of those of the model that this folder holds, beside the best of this
+            training.
     """
 
     name: str = "minilm"
