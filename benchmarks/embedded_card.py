@@ -91,7 +91,7 @@ def _render_summary(stored: Mapping[str, Any]) -> str:
 - Chosen on dev: the best checkpoint, calibration, and a cut-off for each label, the latter two for the answers of this
   very file ({recipe["export"]["precision"]}).
 - `model.onnx` sha256 `{stored["onnx_sha256"]}`; `make model` trains its like from `configs/`, the seed and the data
-  as it is now. The students before it learned from `situations` in its revision 2026.1, with a sixth of the rows.
+  as it is now.
 """
 
 

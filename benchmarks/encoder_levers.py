@@ -131,6 +131,7 @@ ROWS: dict[str, Trained | Averaged] = {
         config="default",
         overrides=(
             'encoder.start="runs/default-teacher"',
+            "encoder.start_share=0.25",
             'distillation.teachers=["runs/default-teacher", "runs/goemotions-retrofit-first", "linear"]',
             "data.further_repeats=2",
             "optimisation.n_epochs=2",

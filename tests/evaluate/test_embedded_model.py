@@ -303,7 +303,7 @@ def test_the_card_says_what_a_card_must_say(script):
     card = script.render_card(make_stored(script))
     for part in (
         "# default: the embedded model of Sentire",
-        "A file of\n23.5 MB",
+        "\n23.5 MB of files",
         "weights sha256 `53aa`",
         "`model.onnx` sha256 `beef`",
         "Distilled from goemotions-minilm and linear",
