@@ -169,6 +169,14 @@ def test_rows_that_are_made_for_one_split_are_not_added_to_another(folder):
     assert not (folder / "models").exists()
 
 
+def test_a_recipe_in_other_labels_is_refused_before_any_training(folder):
+    path = folder / "recipe.toml"
+    path.write_text(path.read_text().replace("[data]", '[data]\nlabel_space = "sentiment"'))
+    with pytest.raises(ConfigError, match=r"own labels, .*got sentiment at data\.label_space of recipe\.toml"):
+        run(folder, seeds=[1])
+    assert not (folder / "models").exists()
+
+
 def test_a_recipe_of_another_kind_is_refused(folder):
     path = folder / "recipe.toml"
     path.write_text(path.read_text().replace('recipe = "tfidf"', 'recipe = "carl"'))

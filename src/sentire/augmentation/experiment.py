@@ -76,8 +76,8 @@ def run_experiment(
         on_progress: Told after every training.
 
     Raises:
-        ConfigError: There is no experiment, its recipe is of another kind or learns from another split than rows are
-            made for, or its dev or test is not kept apart.
+        ConfigError: There is no experiment, its recipe is of another kind, learns from another split than rows are
+            made for or in other labels, or its dev or test is not kept apart.
         DataError, LabelError, UnknownNameError: A split or a model is not there, as their messages say.
     """
     experiment = settings.experiment
@@ -91,6 +91,13 @@ def run_experiment(
             got=recipe.data.train,
             where=f"data.train of {experiment.recipe}",
             hint="name the same split in both: rows would be made for one split and added to another",
+        )
+    if recipe.data.label_space:
+        raise ConfigError(
+            expected="a recipe in the data's own labels, for which rows are made",
+            got=recipe.data.label_space,
+            where=f"data.label_space of {experiment.recipe}",
+            hint="leave it out",
         )
     if recipe.data.dev:
         check_apart(settings.data, recipe.data.dev, what=f"on which {experiment.recipe} chooses")
