@@ -43,6 +43,7 @@ fix: $(VENV)/dev.stamp
 docs: $(VENV)/dev.stamp
 	$(BIN)/python -m sentire.cli.reference docs/commands.md
 	$(BIN)/python docs/make_label_spaces.py
+	$(BIN)/python docs/make_configurations.py
 	$(BIN)/python docs/make_picture.py
 	$(BIN)/python benchmarks/classical_models.py --tables-only
 	$(BIN)/python benchmarks/throughput.py --tables-only

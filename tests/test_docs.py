@@ -5,14 +5,16 @@ import re
 import shlex
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import orjson
 import pytest
+from pydantic import Field, TypeAdapter
 from typer.main import get_command
 
 from sentire.cli.main import app
 from sentire.cli.reference import render_reference
+from sentire.core.config import config
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").glob("*.md")])
@@ -62,6 +64,44 @@ def test_the_reference_is_what_the_commands_say() -> None:
 def test_the_label_spaces_page_is_what_is_registered() -> None:
     script = load_script(ROOT / "docs" / "make_label_spaces.py")
     assert script.PAGE.read_text(encoding="utf-8") == script.render(), "run: make docs"
+
+
+def test_the_configurations_page_is_what_the_sections_say() -> None:
+    script = load_script(ROOT / "docs" / "make_configurations.py")
+    assert script.PAGE.read_text(encoding="utf-8") == script.render(), "run: make docs"
+
+
+def test_a_key_without_a_description_is_refused() -> None:
+    @config
+    class Section:
+        """A table.
+
+        Attributes:
+            said: Described.
+        """
+
+        said: int = 1
+        unsaid: int = 2
+
+    script = load_script(ROOT / "docs" / "make_configurations.py")
+    with pytest.raises(LookupError, match="Section says nothing of unsaid"):
+        script.describe_keys(Section)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "words"),
+    [
+        (Annotated[float, Field(ge=0, lt=1)], "number from 0 and below 1"),
+        (Annotated[int, Field(gt=0, le=5)], "integer above 0 to 5"),
+        (tuple[Literal["l1", "l2"], ...] | Literal["l1", "l2"], "`l1`, `l2`; or a list of such"),
+        (Annotated[tuple[bool, ...], Field(min_length=1)], "list of 1 or more: `true` or `false`"),
+        (tuple[float, float], "list of 2: number"),
+        (dict[str, str], "table"),
+    ],
+)
+def test_what_a_key_takes_in_words(annotation: Any, words: str) -> None:
+    script = load_script(ROOT / "docs" / "make_configurations.py")
+    assert script.describe_type(TypeAdapter(annotation).json_schema()) == words
 
 
 def test_the_pages_show_the_stored_figures() -> None:

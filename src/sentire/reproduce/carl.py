@@ -62,7 +62,9 @@ CLOSE_QUANTILE = 0.02
 
 @config
 class CarlSettings(SuiteSettings):
-    """The size of the suite, these being the full size; see ``SuiteSettings`` for the rest.
+    """The size of the suite; the defaults are the full size.
+
+    See ``SuiteSettings`` for the rest.
 
     Attributes:
         n_epochs: Of CARL on EmoBank.

@@ -30,7 +30,7 @@ class FineTuning:
     Attributes:
         n_epochs: Of training; the best of them on dev is taken.
         batch_size: Texts a step.
-        learning_rate: Highest.
+        learning_rate: The highest, after the warm-up.
         max_tokens: Of a text.
     """
 

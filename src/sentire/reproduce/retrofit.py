@@ -69,7 +69,9 @@ N_CHOICES = 4
 
 @config
 class RetrofitSettings(SuiteSettings):
-    """The size of the suite, these being the full size; see ``SuiteSettings`` for the rest.
+    """The size of the suite; the defaults are the full size.
+
+    See ``SuiteSettings`` for the rest.
 
     Attributes:
         n_train: Texts that an encoder is retrofitted on; 0 for all.

@@ -30,7 +30,7 @@ class SuiteSettings:
         batch_size: Of the trainings.
         learning_rate: Of the trainings.
         temperature: τ.
-        fine_tuning_epochs: Of this.
+        fine_tuning_epochs: Passes over the texts that an encoder is fine-tuned on.
     """
 
     base: str = "minilm"

@@ -90,7 +90,16 @@ class StepsSection:
 
 @config
 class MaxTokensSection:
-    """``[max_tokens]``: longest replies (paper's values, and our own for what it does not have)."""
+    """``[max_tokens]``: longest replies (paper's values, and our own for what it does not have).
+
+    Attributes:
+        actors: With the characters of a story.
+        utterances: With what a character says.
+        soft_labels: With the degrees of an utterance's emotions.
+        context: With the context of an utterance.
+        cleaning: With a context that gives away less.
+        rewriting: With an utterance in other words.
+    """
 
     actors: Positive = 300
     utterances: Positive = 500

@@ -144,7 +144,7 @@ class LoopSection:
         n_epochs: Passes over the training data.
         batch_size: Texts a step, over all parts and processes.
         optimiser: ``adamw`` or ``radam``.
-        learning_rate: Highest.
+        learning_rate: The highest, after the warm-up.
         schedule: Of the learning rate after the warm-up.
         warmup_fraction: Share of the steps in which it rises from 0.
         weight_decay: Of weights, not of biases and normalisations.
@@ -182,7 +182,9 @@ class LoopSection:
 
 @config
 class OptimisationSection(LoopSection):
-    """How a fine-tuning is done; see ``LoopSection`` for the rest.
+    """How a fine-tuning is done.
+
+    See ``LoopSection`` for the rest.
 
     Attributes:
         n_accumulated: Parts that a batch is cut into, to fit a small memory; the gradient is that of the whole batch.

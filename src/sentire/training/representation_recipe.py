@@ -197,10 +197,12 @@ class AffectHeadSection:
 
 @config
 class RepresentationLoopSection(LoopSection):
-    """How it is minimised; see ``LoopSection`` for the rest.
+    """How it is minimised.
+
+    See ``LoopSection`` for the rest.
 
     Attributes:
-        learning_rate: Highest.
+        learning_rate: The highest, after the warm-up.
         metric: By which the best weights are chosen on dev: ``map_at_r`` or ``p_at_1`` of retrieval, ``macro_f1`` of
             the classification head, or ``neighbour_affect``: the mean correlation of valence and arousal with those of
             the nearest other texts.

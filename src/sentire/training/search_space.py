@@ -49,13 +49,13 @@ class SearchSpace:
     """All that a search may change of a recipe; what stands here wins over the recipe.
 
     Attributes:
-        batch_size: Choices.
-        n_epochs: Choices.
-        loss: Choices.
-        learning_rate: Range.
-        focal_gamma: Range, where the loss is ``focal``.
-        gamma_negative: Range, where the loss is ``asymmetric``.
-        gamma_positive: Range, where the loss is ``asymmetric``.
+        batch_size: Texts a step.
+        n_epochs: Passes over the training data.
+        loss: What is minimised.
+        learning_rate: Of the optimiser.
+        focal_gamma: Where the loss is ``focal``.
+        gamma_negative: Where the loss is ``asymmetric``.
+        gamma_positive: Where the loss is ``asymmetric``.
     """
 
     batch_size: Annotated[tuple[Count, ...], Field(min_length=1)] = (32, 64, 128)
