@@ -227,6 +227,22 @@ def test_labels_of_your_own(tmp_path, write_toy):
     assert measured.metrics["macro_f1"].value > 0.6
 
 
+def test_a_dev_that_is_learned_from_or_tested_on_is_refused_before_anything_is_read(tmp_path):
+    for dev, further, message in (
+        (
+            "gone:train",
+            (),
+            r"apart from all that is learned from, got gone:train, which is learned from at data\.dev of",
+        ),
+        ("gone:more", ("gone:more",), r"apart from all that is learned from, got gone:more"),
+        ("gone:test", (), r"a dev split, since figures on test are flattered .*, got gone:test at data\.dev of toy"),
+    ):
+        recipe = make_recipe("gone", data={"train": "gone:train", "dev": dev})
+        with pytest.raises(ConfigError, match=message):
+            train_tfidf(recipe, tmp_path / "out", further_train=further)
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_dev_split_of_other_labels_is_refused(corpus, tmp_path, write_toy):
     folder = tmp_path / "other"
     folder.mkdir()

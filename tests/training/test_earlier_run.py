@@ -17,7 +17,9 @@ import torch
 from sentire.core.config import parse_config
 from sentire.core.errors import ArtifactError, ConfigError, LabelError
 from sentire.runtime.load import load
+from sentire.storage.atomic import make_directory, write_json
 from sentire.training.checkpoints import read_checkpoint
+from sentire.training.earlier_data import find_earlier_data
 from sentire.training.earlier_run import identify_start, mix_with_start
 from sentire.training.representation import train_representation
 from sentire.training.representation_recipe import RepresentationRecipe
@@ -219,3 +221,19 @@ def test_what_moved_the_encoder_is_part_of_what_was_learned_before(tmp_path, enc
     card = (tmp_path / "further" / "README.md").read_text()
     assert "must **not** be given away" in card
     assert f"learned from `{data}:train`." in card
+
+
+def test_a_lexicon_that_gave_the_affect_is_part_of_what_was_learned_before(tmp_path):
+    by_words = {"data": "goemotions:train", "ratings": "labels"}
+    for folder, rated in (("by-words", by_words), ("by-people", {"data": "emobank:train", "ratings": "people"})):
+        recipe = {"recipe": "representation", "data": {"affect_train": [rated]}}
+        write_json(make_directory(tmp_path / folder) / "training.json", {"recipe": recipe})
+    learned = find_earlier_data(encoder=str(tmp_path / "by-words"))
+    assert [card.name for card in learned.cards] == ["goemotions", "glasgow-norms"]
+    facts = learned.as_facts(beside={"affect": ["goemotions:train"]})
+    assert facts == {"earlier_data": {"lexicons": ["glasgow-norms:all"]}}
+    assert "learned from `glasgow-norms:all`, `goemotions:train`." in learned.describe(beside=())
+    # And of whoever goes on from that: what was recorded is handed on.
+    write_json(make_directory(tmp_path / "next") / "training.json", {"recipe": recipe, **facts})
+    assert find_earlier_data(encoder=str(tmp_path / "next")).splits["lexicons"] == ("glasgow-norms:all",)
+    assert "lexicons" not in find_earlier_data(encoder=str(tmp_path / "by-people")).splits

@@ -761,7 +761,9 @@ def test_valence_and_arousal_may_come_from_a_model(make, data, tmp_path):
 def test_valence_and_arousal_may_come_from_the_labels_words(make, corpus_root):
     affect = {"affect_train": [{"data": "goemotions:dev", "ratings": "labels"}], "n_train": 200}
     recipe = make(affect=True, data=affect, momentum={"weight": 1.0})
-    (rated,) = read_representation_sources(recipe, corpus_root).rated
+    sources = read_representation_sources(recipe, corpus_root)
+    assert [card.name for card in sources.cards] == ["goemotions", "glasgow-norms"]
+    (rated,) = sources.rated
     assert rated.title == "goemotions:dev, affect by labels"
     assert rated.affect.shape == (200, 2)
     space = load_label_space("goemotions")

@@ -11,6 +11,7 @@ import numpy as np
 
 from sentire._version import __version__
 from sentire.classifiers.card import render_model_card
+from sentire.classifiers.dev_apart import check_dev_apart
 from sentire.classifiers.dev_fit import fit_on_dev
 from sentire.classifiers.estimators import TfidfClassifier, TfidfLogisticRegression, TfidfNaiveBayes
 from sentire.classifiers.labelled import join_labelled, read_labelled
@@ -71,6 +72,11 @@ def train_tfidf(
     """
     started = time.perf_counter()
     kind, settled, grid = classifier_grid(recipe)
+    check_dev_apart(
+        recipe.name,
+        chosen_on={"data.dev": recipe.data.dev},
+        learned_from=(recipe.data.train, *further_train),
+    )
     wanted = load_label_space(recipe.data.label_space) if recipe.data.label_space else None
     train = read_labelled(recipe.data.train, wanted, data_root)
     dev = read_labelled(recipe.data.dev, train.space, data_root)

@@ -11,9 +11,14 @@ from sentire.core.errors import SentireError
 from sentire.data.cards import DatasetCard
 from sentire.data.registry import parse_split_name
 from sentire.runtime.load import load
+from sentire.training.label_affect import NORMS
+from sentire.training.representation_recipe import LABELS
 
 EARLIER_DATA = "earlier_data"
 """Under which a model's facts of its training say what ``EarlierData.as_facts`` returns."""
+
+LEXICONS = "lexicons"
+"""Among these facts: word lists whose ratings stood for those of texts. No text of theirs was learned from."""
 
 UNKNOWN = "unknown"
 """Among these facts: the names of models of which nothing more is known."""
@@ -26,7 +31,8 @@ class EarlierData:
     """What the models before a model had learned from.
 
     Attributes:
-        splits: Data sets and splits, by ``labels`` or ``affect``, whichever was learned from them.
+        splits: Data sets and splits, by what was learned from them: ``labels``, ``affect``, or by way of ``lexicons``
+            that gave texts their affect.
         cards: Of these data sets.
         unknown: Names of models of which that cannot be known here.
         unread: Those of the splits whose data sets, and so their terms, are not at hand.
@@ -85,7 +91,7 @@ def find_earlier_data(*, encoder: str, start: str = "", teachers: Sequence[str] 
     for training in (_read_representation(encoder), *(_read_model(name) for name in (start, *teachers) if name)):
         recorded = _as_mapping(training.get(EARLIER_DATA))
         for learned in (list_learned(_as_mapping(training.get("recipe"))), recorded):
-            for kind in ("labels", "affect"):
+            for kind in ("labels", "affect", LEXICONS):
                 splits.setdefault(kind, []).extend(_list_names(learned.get(kind)))
         unknown += _list_names(recorded.get(UNKNOWN))
     cards: list[DatasetCard] = []
@@ -103,7 +109,7 @@ def find_earlier_data(*, encoder: str, start: str = "", teachers: Sequence[str] 
 
 
 def list_learned(recipe: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Return the splits that a recipe of any kind learns from, by ``labels`` or ``affect``.
+    """Return the splits that a recipe of any kind learns from, by ``labels``, ``affect`` or ``lexicons``.
 
     Args:
         recipe: As plain data; what is not as it should be is passed over.
@@ -113,7 +119,10 @@ def list_learned(recipe: Mapping[str, Any]) -> dict[str, list[str]]:
     affect = _list_names(data.get("affect_train"))
     if _list_names(_as_mapping(recipe.get("distillation")).get("teachers")):
         labels += affect  # the teachers are asked about these texts, too
-    return {"labels": labels, "affect": affect}
+    rated = data.get("affect_train")
+    sources = rated if isinstance(rated, list | tuple) else ()
+    is_by_words = any(_as_mapping(source).get("ratings") == LABELS for source in sources)
+    return {"labels": labels, "affect": affect, LEXICONS: [NORMS] if is_by_words else []}
 
 
 def _read_model(name: str) -> Mapping[str, Any]:

@@ -13,9 +13,10 @@ from sentire.core.errors import DataError
 from sentire.core.labels import LabelSpace, load_label_space
 from sentire.core.seeding import make_generator
 from sentire.data.cards import DatasetCard
+from sentire.data.registry import parse_split_name
 from sentire.encoders.token_batches import TokenAssembler
 from sentire.runtime.load import load
-from sentire.training.label_affect import mix_label_affect, read_label_affect
+from sentire.training.label_affect import NORMS, mix_label_affect, read_label_affect
 from sentire.training.representation_recipe import (
     LABELS,
     MODEL_PREFIX,
@@ -37,7 +38,7 @@ class AffectTexts:
     Attributes:
         name: Data set and split.
         origin: ``people``, ``labels`` or ``model:NAME``.
-        card: Of the data set.
+        cards: Of the data set, and of the lexicon that the affect of its labels is from.
         texts: N texts.
         affect: Valence and arousal from -1 to 1, shape (N, 2).
         left_out: Rows that were not usable, by reason.
@@ -45,7 +46,7 @@ class AffectTexts:
 
     name: str
     origin: str
-    card: DatasetCard
+    cards: tuple[DatasetCard, ...]
     texts: list[str]
     affect: NDArray[np.float32]
     left_out: dict[str, int]
@@ -103,9 +104,9 @@ class RepresentationSources:
 
     @property
     def cards(self) -> list[DatasetCard]:
-        """Of every data set that is learned from, each once."""
+        """Of every data set and lexicon that is learned from, each once."""
         cards = [split.card for split in (self.labelled, self.further) if split is not None]
-        cards += [split.card for split in self.rated]
+        cards += [card for split in self.rated for card in split.cards]
         return keep_each_once(cards)
 
 
@@ -230,7 +231,7 @@ def _read_affect(source: AffectSourceSection, data_root: Path | None) -> AffectT
         return AffectTexts(
             name=source.data,
             origin=PEOPLE,
-            card=rated.card,
+            cards=(rated.card,),
             texts=rated.texts,
             affect=rated.ratings[:, :2],
             left_out=rated.left_out,
@@ -242,7 +243,7 @@ def _read_affect(source: AffectSourceSection, data_root: Path | None) -> AffectT
         return AffectTexts(
             name=source.data,
             origin=LABELS,
-            card=split.card,
+            cards=(split.card, parse_split_name(NORMS)[0].card),
             texts=_take(split.texts, rows),
             affect=affect[rows, :2],
             left_out={**split.left_out, "without_a_label": len(split) - len(rows)},
@@ -256,7 +257,7 @@ def _read_affect(source: AffectSourceSection, data_root: Path | None) -> AffectT
     return AffectTexts(
         name=source.data,
         origin=source.ratings,
-        card=split.card,
+        cards=(split.card,),
         texts=split.texts,
         affect=answered[:, :2],
         left_out=split.left_out,

@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from sentire.classifiers.dev_apart import check_dev_apart
 from sentire.classifiers.recipe import NonNegative, Positive
 from sentire.core.config import config
 from sentire.core.errors import ConfigError
-from sentire.training.recipe import Below1, Count, LoopSection, check_dev_apart
+from sentire.training.recipe import Below1, Count, LoopSection
 
 Share = Annotated[float, Field(gt=0, le=0.5)]
 
