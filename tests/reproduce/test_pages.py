@@ -5,12 +5,12 @@ from dataclasses import replace
 
 import pytest
 
-from sentire.core.errors import ConfigError, UnknownNameError
+from sentire.core.errors import ArtifactError, ConfigError, UnknownNameError
 from sentire.reproduce.carl_page import render_carl_page
 from sentire.reproduce.claims import Claim, render_claims
 from sentire.reproduce.retrofit_page import render_retrofit_page
 from sentire.reproduce.rows import Cell, find_cell, render_table
-from sentire.reproduce.suites import SUITES, get_suite, make_settings, run_suite
+from sentire.reproduce.suites import SUITES, get_suite, make_settings, run_suite, write_page
 
 FOUND = {
     "emotions.pretrained": {"mrr": {"value": 0.3, "low": 0.28, "high": 0.33}, "n": 5},
@@ -239,3 +239,16 @@ def test_a_size_that_does_not_fit_is_refused_before_anything_is_done(tmp_path, n
     with pytest.raises((ConfigError, UnknownNameError), match=said):
         run()
     assert not list(tmp_path.iterdir())
+
+
+def test_what_somebody_wrote_of_the_results_ends_the_page(tmp_path):
+    settings = make_settings(SUITES["carl"], is_quick=True, overrides={"base": "minilm"})
+    plain = write_page("carl", settings, tmp_path, {}, n_parts=99)
+    assert (tmp_path / "README.md").read_text() == plain
+    assert "from 0 of its 99 parts" in plain
+    assert "Settings: base minilm, pooling mean, seeds [1, 2]," in plain  # no revision: not a word of it
+    (tmp_path / "notes.md").write_text("## Why\n\nσ is small.\n", encoding="utf-8")
+    assert write_page("carl", settings, tmp_path, {}, n_parts=99) == f"{plain}\n## Why\n\nσ is small.\n"
+    (tmp_path / "notes.md").write_bytes(b"\xff")
+    with pytest.raises(ArtifactError, match=r"notes that can be read, got .* at .*notes\.md"):
+        write_page("carl", settings, tmp_path, {}, n_parts=99)

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sentire.core.config import dump_config, parse_config
-from sentire.core.errors import UnknownNameError
+from sentire.core.errors import ArtifactError, UnknownNameError, describe
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.reproduce import carl, retrofit
 from sentire.reproduce.carl_page import draw_carl, render_carl_page
@@ -17,6 +17,7 @@ from sentire.reproduce.run_parts import run_parts
 from sentire.storage.atomic import make_directory, write_bytes
 
 PAGE_NAME = "README.md"
+NOTES_NAME = "notes.md"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,11 +145,17 @@ def read_parts(parts: Sequence[Part], results: Path) -> dict[str, Figures]:
 
 
 def write_page(name: str, settings: Any, results: Path, found: Mapping[str, Figures], *, n_parts: int) -> str:
-    """Write the page and its pictures beside the results, and return the page."""
+    """Write the page and its pictures beside the results, and return the page.
+
+    What somebody has written of the results, in ``notes.md`` beside them, becomes the end of the page.
+
+    Raises:
+        ArtifactError: The notes cannot be read.
+    """
     suite = get_suite(name)
     make_directory(results)
     pictures = suite.draw(settings, found)
-    size = ", ".join(f"{key} {value}" for key, value in dump_config(settings).items())
+    size = ", ".join(f"{key} {value}" for key, value in dump_config(settings).items() if value != "")
     state = "all of its" if len(found) == n_parts else f"{len(found)} of its {n_parts}"
     intro = (
         f"Made by `sentire reproduce {name}` from {state} parts. Means over seeds with their 95 % t-interval; "
@@ -161,9 +168,17 @@ def write_page(name: str, settings: Any, results: Path, found: Mapping[str, Figu
             f"Settings: {size}.\n",
             suite.render_page(settings, found),
             *(f"![{path.removesuffix('.svg')}]({path})\n" for path in pictures),
+            *_read_notes(results / NOTES_NAME),
         ]
     )
     for path, content in pictures.items():
         write_bytes(results / path, content)
     write_bytes(results / PAGE_NAME, page.encode())
     return page
+
+
+def _read_notes(path: Path) -> list[str]:
+    try:
+        return [path.read_text(encoding="utf-8")] if path.exists() else []
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArtifactError(expected="notes that can be read", got=describe(error), where=str(path)) from error
