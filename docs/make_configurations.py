@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from docstring_parser import parse
 from pydantic import TypeAdapter
@@ -76,12 +76,14 @@ class _Section:
         cls: What checks it.
         said: What the table around it says of it; may be empty.
         default: The section that stands where it is left away; something else where none does.
+        is_repeated: Whether there may be several of it.
     """
 
     path: str
     cls: type
     said: str = ""
     default: object = None
+    is_repeated: bool = False
 
     @property
     def has_default(self) -> bool:
@@ -105,7 +107,10 @@ def _iterate_sections(section: _Section) -> Iterator[_Section]:
     for field in dataclasses.fields(section.cls):
         for cls in _find_sections(hints[field.name]):
             path = f"{section.path}.{field.name}".lstrip(".")
-            yield from _iterate_sections(_Section(path, cls, said.get(field.name, ""), _get_default(field)))
+            is_repeated = get_origin(hints[field.name]) is tuple
+            yield from _iterate_sections(
+                _Section(path, cls, said.get(field.name, ""), _get_default(field), is_repeated)
+            )
 
 
 def _find_sections(annotation: Any) -> list[type]:
@@ -122,7 +127,8 @@ def _render_section(section: _Section) -> list[str]:
         rows.append(f"| `{field.name}` | {describe_type(schema[field.name])} | {_show_default(default)} | {said} |")
     summary = _tidy(parse(inspect.getdoc(section.cls) or "").short_description or "")
     summary = summary.removeprefix(f"`[{section.path}]`: ")
-    lines = [f"### `[{section.path}]`", ""] if section.path else []
+    head = f"[[{section.path}]]" if section.is_repeated else f"[{section.path}]"
+    lines = [f"### `{head}`", ""] if section.path else []
     lines += [" ".join(words[:1].upper() + words[1:] for words in (section.said, summary) if words), ""]
     if rows:
         lines += ["| key | what it may be | default | |", "|---|---|---|---|", *rows, ""]

@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import shlex
+import tomllib
 from pathlib import Path
 from types import ModuleType
 from typing import Annotated, Any, Literal
@@ -14,7 +15,8 @@ from typer.main import get_command
 
 from sentire.cli.main import app
 from sentire.cli.reference import render_reference
-from sentire.core.config import config
+from sentire.core.config import config, parse_config
+from sentire.training.representation_recipe import RepresentationRecipe
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "examples").glob("*.md")])
@@ -69,6 +71,14 @@ def test_the_label_spaces_page_is_what_is_registered() -> None:
 def test_the_configurations_page_is_what_the_sections_say() -> None:
     script = load_script(ROOT / "docs" / "make_configurations.py")
     assert script.PAGE.read_text(encoding="utf-8") == script.render(), "run: make docs"
+
+
+def test_a_table_that_may_stand_several_times_can_be_written_as_the_page_has_it() -> None:
+    head = "[[data.affect_train]]"
+    assert f"### `{head}`" in (ROOT / "docs" / "configurations.md").read_text(encoding="utf-8")
+    written = f'recipe = "representation"\nname = "x"\n[data]\n{head}\ndata = "emobank:train"\n'
+    recipe = parse_config(RepresentationRecipe, tomllib.loads(written))
+    assert [source.data for source in recipe.data.affect_train] == ["emobank:train"]
 
 
 def test_a_key_without_a_description_is_refused() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from sentire.core.errors import ArtifactError, ConfigError, UnknownNameError
+from sentire.evaluate.identity_terms import TERMS
 from sentire.reproduce.carl_page import render_carl_page
 from sentire.reproduce.claims import Claim, render_claims
 from sentire.reproduce.retrofit_page import render_retrofit_page
@@ -25,8 +26,10 @@ def test_one_run_has_its_own_interval_and_several_have_that_of_their_mean():
     assert (one.mean, one.low, one.high, one.values) == (0.3, 0.28, 0.33, (0.3,))
     both = find_cell(FOUND, "emotions", "retrofit", (1, 2), ("mrr",))
     assert both.mean == pytest.approx(0.55)
-    # t of one degree of freedom is 12.706; the standard error of two figures .1 apart is .05.
-    assert both.low == pytest.approx(0.55 - 12.706 * 0.05, abs=1e-3)
+    # t of one degree of freedom is 12.706; the standard error of two figures .1 apart is .05; the texts' own reach .02.
+    assert both.low == pytest.approx(0.55 - math.hypot(12.706 * 0.05, 0.02), abs=1e-4)
+    assert both.high - both.mean == pytest.approx(both.mean - both.low)
+    assert both.reach_within == pytest.approx(0.02)
     assert both.values == (0.5, 0.6)
     assert find_cell(FOUND, "emotions", "tlearn", (1, 2), ("mrr",)) is None  # a seed is missing
     assert find_cell(FOUND, "emotions", "pretrained", (1, 2), ("mrr",), by_seed=True) is None
@@ -51,12 +54,13 @@ def test_a_table_shows_gaps_and_leaves_empty_rows_out():
     ]
 
 
-def make_cell(mean, reach=0.01, spread=(-0.005, 0.0, 0.005)):
-    return Cell(mean=mean, low=mean - reach, high=mean + reach, values=tuple(mean + one for one in spread))
+def make_cell(mean, reach=0.01, spread=(-0.005, 0.0, 0.005), within=0.0):
+    values = tuple(mean + one for one in spread)
+    return Cell(mean=mean, low=mean - reach, high=mean + reach, values=values, reach_within=within)
 
 
-def alone(mean):
-    return make_cell(mean, spread=(0.0,))
+def alone(mean, reach=0.01):
+    return make_cell(mean, reach, spread=(0.0,), within=reach)
 
 
 @pytest.mark.parametrize(
@@ -68,8 +72,10 @@ def alone(mean):
         (Claim.of_ratio("x", make_cell(-0.2), make_cell(-0.1), 1.3), "undecided"),
         (Claim.of_order("x", make_cell(0.1), make_cell(0.2)), "held"),
         (Claim.of_order("x", make_cell(0.2), make_cell(0.1)), "did not hold"),
-        # Against one run: by the interval of the other alone.
+        # Against one run: by the intervals of both.
         (Claim.of_interval("x", make_cell(0.52), alone(0.5)), "held"),
+        (Claim.of_interval("x", make_cell(0.513), alone(0.5)), "undecided"),
+        (Claim.of_interval("x", make_cell(0.513), alone(0.5, reach=0.001)), "held"),
         (Claim.of_interval("x", make_cell(0.505), alone(0.5)), "undecided"),
         (Claim.of_interval("x", make_cell(0.495), alone(0.5)), "undecided"),
         (Claim.of_interval("x", make_cell(0.48), alone(0.5)), "did not hold"),
@@ -78,6 +84,9 @@ def alone(mean):
         (Claim.of_interval("x", make_cell(0.501), make_cell(0.5)), "held"),
         (Claim.of_interval("x", make_cell(0.499), make_cell(0.5)), "did not hold"),
         (Claim.of_interval("x", make_cell(0.52, spread=(0.02, 0.0, -0.02)), make_cell(0.5)), "undecided"),
+        # Seeds that agree say nothing of the texts, which they share.
+        (Claim.of_interval("x", make_cell(0.52, within=0.02), make_cell(0.5, within=0.02)), "undecided"),
+        (Claim.of_interval("x", make_cell(0.53, within=0.02), make_cell(0.5, within=0.02)), "held"),
         (Claim.of_ratio("x", None, make_cell(0.5), 1.3), "not measured"),
         (Claim.of_order("x", make_cell(0.5), None), "not measured"),
         (Claim.of_interval("x", None, None), "not measured"),
@@ -130,7 +139,8 @@ def test_every_column_of_a_page_reads_its_own_figure():
     names = ("ami", "ari", "fms", "mrr", "precision_at_1", "precision_at_k", "map_at_r", "shift")
     emotions = {name: {"value": (1 + place) / 100, "low": None, "high": None} for place, name in enumerate(names)}
     tasks = ("sst-2", "sst-5", "sarcasm", "isear", "meld")
-    found = {"emotions.retrofit-1": emotions, "bias.retrofit-1": {"mean_absolute_shift": 0.0123}}
+    found = {"emotions.retrofit-1": emotions, "bias.retrofit-1": {"mean_absolute_shift": 0.0123, "groups": {}}}
+    found["bias.retrofit-1"]["groups"] = {group: {"share_flipped": n / 100} for n, group in enumerate(TERMS)}
     found |= {f"neighbours.{task}.retrofit-1": only(0.2 + n / 100) for n, task in enumerate(tasks)}
     found |= {
         f"few-shot.{t}.{n}.retrofit-1": only(0.3 + p / 100 + n / 1e3) for p, t in enumerate(tasks) for n in (4, 16)
@@ -159,7 +169,7 @@ def test_every_column_of_a_page_reads_its_own_figure():
         ".200 .210 .220 .230 .240",
         ".304 .316 .314 .326 .324 .336",
         ".770",
-        "12.300",
+        "12.300 .000 .010 .020 .030 .040 .050",
     ]
     page = render_retrofit_page(settings, found)
     for weight in settings.map_weights:
@@ -192,17 +202,6 @@ def test_every_column_of_a_page_reads_its_own_figure():
 
 def only(value):
     return {"macro_f1": {"value": value, "low": None, "high": None}}
-
-
-def test_the_bias_of_the_data_stands_on_the_page():
-    settings = make_settings(SUITES["retrofit"], is_quick=True, overrides={"seeds": [1], "n_tuning_train": 0})
-    often = {"n": 1234, "most_above": ["joy", 0.25, 0.0625], "most_below": ["fear", 0.0, 0.125]}
-    audit = {"n_texts": 5000, "terms": {"young": often, "deaf": {"n": 3}}}
-    page = render_retrofit_page(settings, {"bias.data": audit})
-    assert "in 5,000 texts; 1 more words stand in fewer than 20 of them." in page
-    assert "| young | 1,234 | joy 25.0% (6.2% in all) | fear 0.0% (12.5% in all) |" in page
-    assert "| deaf |" not in page
-    assert "sst-2: better when fine-tuned on all texts" in page
 
 
 def test_unknown_suites_and_settings_are_refused():
@@ -246,7 +245,7 @@ def test_what_somebody_wrote_of_the_results_ends_the_page(tmp_path):
     plain = write_page("carl", settings, tmp_path, {}, n_parts=99)
     assert (tmp_path / "README.md").read_text() == plain
     assert "from 0 of its 99 parts" in plain
-    assert "Settings: base minilm, pooling mean, seeds [1, 2]," in plain  # no revision: not a word of it
+    assert "Settings: base minilm, pooling mean, seeds [1]," in plain  # no revision: not a word of it
     (tmp_path / "notes.md").write_text("## Why\n\nσ is small.\n", encoding="utf-8")
     assert write_page("carl", settings, tmp_path, {}, n_parts=99) == f"{plain}\n## Why\n\nσ is small.\n"
     (tmp_path / "notes.md").write_bytes(b"\xff")

@@ -93,7 +93,7 @@ class CarlSettings(SuiteSettings):
 
 
 QUICK: Mapping[str, Any] = {
-    "seeds": [1, 2],
+    "seeds": [1],
     "n_train": 320,
     "n_dev": 120,
     "n_test": 120,

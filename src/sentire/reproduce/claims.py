@@ -54,17 +54,21 @@ class Claim:
     def of_interval(cls, text: str, better: Cell | None, worse: Cell | None, *, paper: str = "") -> "Claim":
         """Claim that one figure is above another, by more than the interval of their difference.
 
-        Where both were measured with the same seeds, and so with the same draws of texts, the interval is that of the
-        mean of the differences; else that of the first figure against the second.
+        Where both were measured with the same seeds, and so with the same draws, it holds the t-interval of the
+        differences and, in quadrature, what either reaches within a run; else the intervals of both. The texts that
+        were measured on count as if each figure had its own, though both have the same, so that the interval is rather
+        too wide.
         """
         if better is None or worse is None:
             return _unmeasured(text, paper)
         gap = better.mean - worse.mean
         if len(better.values) == len(worse.values) > 1:
-            paired = summarise([one - other for one, other in zip(better.values, worse.values, strict=True)])
+            differences = [one - other for one, other in zip(better.values, worse.values, strict=True)]
+            paired = summarise(differences, math.hypot(better.reach_within, worse.reach_within))
             low, high = paired.low, paired.high
         else:
-            low, high = better.low - worse.mean, better.high - worse.mean
+            low = gap - math.hypot(better.mean - better.low, worse.high - worse.mean)
+            high = gap + math.hypot(better.high - better.mean, worse.mean - worse.low)
         verdict = "held" if low > 0 else "did not hold" if high < 0 else "undecided"
         interval = "" if math.isnan(low) else f" ({low:+.3f} to {high:+.3f})"
         found = f"{better.render()} and {worse.render()}: {gap:+.3f}{interval}"

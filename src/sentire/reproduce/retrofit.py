@@ -24,7 +24,8 @@ from sentire.probing.clusters import cluster
 from sentire.probing.few_shot import draw_shots
 from sentire.probing.neighbours import neighbour_probe
 from sentire.probing.splits import EmbeddedSplit
-from sentire.reproduce.bias import STRENGTH, audit_data, audit_encoder
+from sentire.reproduce.bias import STRENGTH, audit_encoder
+from sentire.reproduce.data_bias import METHOD, audit_data
 from sentire.reproduce.fine_tuning import FineTuning, fine_tune
 from sentire.reproduce.part import Figures, Part
 from sentire.reproduce.shelf import PRETRAINED, Shelf
@@ -102,7 +103,7 @@ class RetrofitSettings(SuiteSettings):
 
 
 QUICK: Mapping[str, Any] = {
-    "seeds": [1, 2],
+    "seeds": [1],
     "n_train": 512,
     "n_dev": 150,
     "n_test": 120,
@@ -273,7 +274,11 @@ class _Suite(SuiteParts[RetrofitSettings]):
     def data_audit(self) -> Part:
         """How often words for what somebody is stand in the emotion data, and with which labels."""
         return self.measurement(
-            "bias.data", PRETRAINED, partial(audit_data, EMOTIONS, self._data_root), data=(EMOTIONS,), settings={}
+            "bias.data",
+            PRETRAINED,
+            partial(audit_data, EMOTIONS, self._data_root),
+            data=(EMOTIONS,),
+            settings={"words": METHOD},
         )
 
     @property

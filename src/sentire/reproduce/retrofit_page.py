@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from sentire.reproduce.bias import N_ENOUGH
+from sentire.evaluate.identity_terms import TERMS
 from sentire.reproduce.claims import Claim, render_claims
+from sentire.reproduce.data_bias import LEVEL, N_ENOUGH
 from sentire.reproduce.part import Figures
 from sentire.reproduce.pictures import draw_curves
 from sentire.reproduce.retrofit import COMPARED, DOMAINS, TASKS, TITLES, RetrofitSettings, name_map_point
@@ -12,6 +13,12 @@ from sentire.reproduce.shelf import PRETRAINED
 from sentire.reproduce.suite_settings import describe_size
 
 MAIN = "retrofit"
+
+_ABOUT_BIAS = (
+    "How far a word for what somebody is moves the probabilities of a linear classifier on the frozen vectors, and in "
+    "which share of the sentences it changes the answer. A classifier that is less sure of everything moves less, too: "
+    "where the shift falls and the share does not, nothing was won.\n"
+)
 
 _EMOTION_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "AMI": ("ami",),
@@ -45,7 +52,8 @@ def render_retrofit_page(settings: RetrofitSettings, found: Mapping[str, Figures
         if task.name in settings.fine_tuned
     }
     bias = {
-        "mean shift × 1000": {row: _scale(cell, 1000) for row, cell in column("bias", "mean_absolute_shift").items()}
+        "mean shift × 1000": {row: _scale(cell, 1000) for row, cell in column("bias", "mean_absolute_shift").items()},
+        **{f"flipped, {group}": column("bias", "groups", group, "share_flipped") for group in TERMS},
     }
     compared = {row: TITLES[row] for row in COMPARED}
     parts = [
@@ -65,7 +73,7 @@ def render_retrofit_page(settings: RetrofitSettings, found: Mapping[str, Figures
         f"On dev, of one seed: P@1 / MAP@R / Δemb × 1000, trained on {describe_size(settings.n_map_train)}.\n",
         _render_map(settings, found),
         "\n## Bias of the encoders\n",
-        "How far a word for what somebody is moves the probabilities of a linear classifier on the frozen vectors.\n",
+        _ABOUT_BIAS,
         render_table("identity terms", TITLES, bias),
         "\n## Bias of the data\n",
         _render_data_audit(found.get("bias.data")),
@@ -130,21 +138,29 @@ def _make_claims(
 
 
 def _render_data_audit(audit: Figures | None) -> str:
-    """Render with which labels the words stand for what somebody is."""
+    """Render beside which words for what somebody is a label stands more or less often than by chance."""
     if audit is None:
         return "–"
-    lines = ["| word | texts | label most above its share in all | most below |", "|---|---|---|---|"]
-    for word, entry in audit["terms"].items():
-        if "most_above" in entry:
-            sides = (entry[side] for side in ("most_above", "most_below"))
-            cells = [f"{label} {share:.1%} ({in_all:.1%} in all)" for label, share, in_all in sides]
-            lines.append(f"| {word} | {entry['n']:,} | {' | '.join(cells)} |")
-    n_rare = len(audit["terms"]) - len(lines) + 2
+    compared = {word: entry for word, entry in audit["terms"].items() if entry["differences"] is not None}
+    telling = {word: entry for word, entry in compared.items() if entry["differences"]}
+    n_rare = len(audit["terms"]) - len(compared)
+    masks = ", ".join(f"`{mask}` in {n:,}" for mask, n in audit["n_masked"].items())
     intro = (
-        f"Labels beside words for what somebody is, in {audit['n_texts']:,} texts; {n_rare} more words stand in fewer "
-        f"than {N_ENOUGH} of them."
+        f"Labels beside words for what somebody is, against those of all {audit['n_texts']:,} texts: "
+        f"{audit['n_compared']:,} comparisons of {len(compared)} words by Fisher's exact test, adjusted together "
+        f"(Holm), of which {sum(len(entry['differences']) for entry in telling.values())} differ by more than chance "
+        f"(p < {LEVEL:g}). {n_rare} more words stand in fewer than {N_ENOUGH} texts and are not compared."
     )
-    return "\n".join([intro + "\n", *lines])
+    if masks:
+        intro += f" The data has masks for some words, so that it cannot be asked about them: {masks} texts."
+    if not telling:
+        return intro
+    lines = ["", "", "| word | texts | label | beside the word | in all | adjusted p |", "|---|---|---|---|---|---|"]
+    for word, entry in telling.items():
+        for label, share, in_all, p_value in entry["differences"]:
+            shown = "< .001" if p_value < 0.001 else f"{p_value:.3f}".removeprefix("0")
+            lines.append(f"| {word} | {entry['n']:,} | {label} | {share:.1%} | {in_all:.1%} | {shown} |")
+    return intro + "\n".join(lines)
 
 
 def _render_map(settings: RetrofitSettings, found: Mapping[str, Figures]) -> str:
@@ -169,4 +185,10 @@ def _scale(cell: Cell | None, factor: float) -> Cell | None:
     if cell is None:
         return None
     values = tuple(factor * value for value in cell.values)
-    return Cell(mean=factor * cell.mean, low=factor * cell.low, high=factor * cell.high, values=values)
+    return Cell(
+        mean=factor * cell.mean,
+        low=factor * cell.low,
+        high=factor * cell.high,
+        values=values,
+        reach_within=factor * cell.reach_within,
+    )

@@ -16,15 +16,17 @@ class Cell:
 
     Attributes:
         mean: Over the seeds.
-        low: Lower end of the interval: of the mean over seeds (t), or of the texts (bootstrap) where there is one run.
+        low: Lower end of the interval: that of the only run, or of several, see ``summarise``.
         high: Upper end.
         values: Of the runs, in the order of the seeds.
+        reach_within: Half the width of the interval that a run has by itself, on average; 0 where it has none.
     """
 
     mean: float
     low: float
     high: float
     values: tuple[float, ...]
+    reach_within: float = 0.0
 
     def render(self, digits: int = 3) -> str:
         """Return the mean with its interval.
@@ -68,22 +70,34 @@ def find_cell(
     values = [_get_value(entry) for entry in entries]
     if not all(math.isfinite(value) for value in values):
         return None
+    ends = [_get_ends(entry) for entry in entries]
+    reaches = [(high - low) / 2 for low, high in ends if math.isfinite(high - low)]
+    reach_within = math.fsum(reaches) / len(reaches) if reaches else 0.0
     if len(values) > 1:
-        return summarise(values)
-    entry = entries[0]
-    low, high = (entry["low"], entry["high"]) if isinstance(entry, Mapping) else (math.nan, math.nan)
-    return Cell(
-        mean=values[0],
-        low=math.nan if low is None else low,
-        high=math.nan if high is None else high,
-        values=tuple(values),
-    )
+        return summarise(values, reach_within)
+    ((low, high),) = ends
+    return Cell(mean=values[0], low=low, high=high, values=tuple(values), reach_within=reach_within)
 
 
-def summarise(values: Sequence[float]) -> Cell:
-    """Return the mean of several runs with its t-interval."""
+def summarise(values: Sequence[float], reach_within: float = 0.0) -> Cell:
+    """Return the mean of several runs with its interval: over seeds, and over what each run was measured on.
+
+    The spread over seeds says nothing of the texts, which all runs share and which favour all of them alike. So half
+    the width of the t-interval over seeds and half that of a run's own interval are added in quadrature.
+
+    Args:
+        values: Of two runs or more.
+        reach_within: Half the width of a run's own interval.
+    """
     summary = summarise_seeds(values)
-    return Cell(mean=summary.mean, low=summary.low, high=summary.high, values=summary.values)
+    reach = math.hypot((summary.high - summary.low) / 2, reach_within)
+    return Cell(
+        mean=summary.mean,
+        low=summary.mean - reach,
+        high=summary.mean + reach,
+        values=summary.values,
+        reach_within=reach_within,
+    )
 
 
 def render_table(
@@ -117,6 +131,11 @@ def _get_value(entry: Any) -> float:
     if isinstance(entry, Mapping):
         entry = entry["value"] if "value" in entry else entry["mean"]
     return math.nan if entry is None else float(entry)  # what is no number stands in a file as null
+
+
+def _get_ends(entry: Any) -> tuple[float, float]:
+    low, high = (entry["low"], entry["high"]) if isinstance(entry, Mapping) else (None, None)
+    return math.nan if low is None else low, math.nan if high is None else high
 
 
 def _short(value: float, digits: int) -> str:

@@ -158,8 +158,8 @@ def write_page(name: str, settings: Any, results: Path, found: Mapping[str, Figu
     size = ", ".join(f"{key} {value}" for key, value in dump_config(settings).items() if value != "")
     state = "all of its" if len(found) == n_parts else f"{len(found)} of its {n_parts}"
     intro = (
-        f"Made by `sentire reproduce {name}` from {state} parts. Means over seeds with their 95 % t-interval; "
-        "one run has the bootstrap interval over texts.\n"
+        f"Made by `sentire reproduce {name}` from {state} parts. Means with 95 % intervals: of one run, the bootstrap "
+        "over texts; of several, the t-interval over seeds and that of the texts, added in quadrature.\n"
     )
     page = "\n".join(
         [
