@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from sentire.core.errors import ArtifactError, ConfigError, UnknownNameError
-from sentire.evaluate.identity_terms import TERMS
 from sentire.reproduce.carl_page import render_carl_page
 from sentire.reproduce.claims import Claim, render_claims
 from sentire.reproduce.retrofit_page import render_retrofit_page
@@ -140,7 +139,7 @@ def test_every_column_of_a_page_reads_its_own_figure():
     emotions = {name: {"value": (1 + place) / 100, "low": None, "high": None} for place, name in enumerate(names)}
     tasks = ("sst-2", "sst-5", "sarcasm", "isear", "meld")
     found = {"emotions.retrofit-1": emotions, "bias.retrofit-1": {"mean_absolute_shift": 0.0123, "groups": {}}}
-    found["bias.retrofit-1"]["groups"] = {group: {"share_flipped": n / 100} for n, group in enumerate(TERMS)}
+    found["bias.retrofit-1"]["groups"] = {group: {"share_flipped": n / 100} for n, group in enumerate("abcdef")}
     found |= {f"neighbours.{task}.retrofit-1": only(0.2 + n / 100) for n, task in enumerate(tasks)}
     found |= {
         f"few-shot.{t}.{n}.retrofit-1": only(0.3 + p / 100 + n / 1e3) for p, t in enumerate(tasks) for n in (4, 16)
@@ -169,7 +168,7 @@ def test_every_column_of_a_page_reads_its_own_figure():
         ".200 .210 .220 .230 .240",
         ".304 .316 .314 .326 .324 .336",
         ".770",
-        "12.300 .000 .010 .020 .030 .040 .050",
+        "12.300 .025",
     ]
     page = render_retrofit_page(settings, found)
     for weight in settings.map_weights:

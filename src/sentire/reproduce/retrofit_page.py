@@ -1,8 +1,8 @@
 """The page of the retrofitting suite: its tables, and what of the paper's claims held."""
 
 from collections.abc import Mapping
+from statistics import fmean
 
-from sentire.evaluate.identity_terms import TERMS
 from sentire.reproduce.claims import Claim, render_claims
 from sentire.reproduce.data_bias import LEVEL, N_ENOUGH
 from sentire.reproduce.part import Figures
@@ -53,7 +53,9 @@ def render_retrofit_page(settings: RetrofitSettings, found: Mapping[str, Figures
     }
     bias = {
         "mean shift × 1000": {row: _scale(cell, 1000) for row, cell in column("bias", "mean_absolute_shift").items()},
-        **{f"flipped, {group}": column("bias", "groups", group, "share_flipped") for group in TERMS},
+        "changed answers": {
+            row: find_cell(_average_flips(found), "bias", row, seeds, ("share_flipped",)) for row in TITLES
+        },
     }
     compared = {row: TITLES[row] for row in COMPARED}
     parts = [
@@ -135,6 +137,12 @@ def _make_claims(
         text = f"{name}: better when fine-tuned on {describe_size(settings.n_tuning_train)}"
         claims.append(Claim.of_interval(text, cells[MAIN], cells[PRETRAINED], paper="about one point of F1"))
     return claims
+
+
+def _average_flips(found: Mapping[str, Figures]) -> dict[str, Figures]:
+    """Return of each audited encoder the share of sentences whose answer a word changes, over the groups of words."""
+    groups = {name: figures["groups"].values() for name, figures in found.items() if "groups" in figures}
+    return {name: {"share_flipped": fmean(one["share_flipped"] for one in all_)} for name, all_ in groups.items()}
 
 
 def _render_data_audit(audit: Figures | None) -> str:
