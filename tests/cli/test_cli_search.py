@@ -43,7 +43,8 @@ def test_vectors_are_those_of_the_library_and_found_again(sentire, rows_file, ve
 
     ran = sentire("embed", "--input", rows_file, "--output", tmp_path / "rows.npy", "--encoder", encoder)
     np.testing.assert_array_equal(np.load(tmp_path / "rows.npy"), table.vectors)
-    assert "4 vectors of 8 numbers" in ran.err
+    array = tmp_path / "rows.npy"
+    assert f"wrote {array} and {array}.json: 4 vectors of 8 numbers" in ran.err
     assert orjson.loads((tmp_path / "rows.npy.json").read_bytes())["n"] == 4
 
     ran = sentire("search", "so glad", "--in", vectors, "--top", 2, "--json")
@@ -66,14 +67,92 @@ def test_the_table_shows_each_text_on_one_line(sentire, vectors):
     assert "\x1b" not in ran.text
 
 
+@pytest.mark.parametrize("width", [60, 120])
+def test_a_long_id_leaves_room_for_the_text(width, capsys):
+    from rich.console import Console
+
+    from sentire.cli.found_table import print_found
+    from sentire.representations.index import Found
+
+    long = Found(similarity=0.5, id="x" * 300, text="so glad")
+    print_found(Console(width=width), "glad", [long])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].split() == ["similarity", "id", "text"]
+    similarity, shown, text = lines[2].split(maxsplit=2)
+    assert (similarity, text.strip()) == ("0.500", "so glad")
+    assert shown == "x" * 23 + "…"
+
+
+def test_nothing_is_looked_for(sentire, vectors):
+    ran = sentire("search", " ", "--in", vectors)
+    assert (ran.code, ran.out) == (2, b"")
+    assert "expected a text to look for, got an empty one" in ran.err
+
+
+def test_texts_that_are_cut_are_told(sentire, encoder, tmp_path):
+    path = tmp_path / "rows.txt"
+    path.write_text("so glad " * 12_500 + "\n" + "so glad " * 12_500 + "never\n" + "what a day\n")
+    note = "note: 1 text was longer than 100,000 characters; only its beginning was embedded\n"
+    ran = sentire("embed", "--input", path, "--output", tmp_path / "out.npy", "--encoder", encoder)
+    assert ran.code == 0
+    assert note in ran.err
+    ran = sentire("search", "so glad", "--in", path, "--encoder", encoder, "--json")
+    assert note in ran.err
+    path.write_text("so glad " * 13_000 + "\n" + "what a day " * 13_000)
+    ran = sentire("embed", "--input", path, "--output", tmp_path / "out.npy", "--encoder", encoder)
+    assert "note: 2 texts were longer than 100,000 characters; only their beginning was embedded\n" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--input", "none.csv"], "a file that can be read, got No such file"),
+        (["--input", "."], "a file of texts, got a directory"),
+        (["--input", "rows.jsonl", "--text-column", "txt"], "a column 'txt', got the columns nr, text"),
+    ],
+)
+def test_the_input_is_looked_at_before_the_encoder(sentire, rows_file, monkeypatch, arguments, message):
+    monkeypatch.chdir(rows_file.parent)
+    ran = sentire("embed", *arguments, "--output", "out.npy", "--encoder", "none/such/encoder")
+    assert (ran.code, ran.err.count("\n")) == (3, 1)
+    assert message in ran.err
+    ran = sentire("search", "x", "--in", *arguments[1:], "--encoder", "none/such/encoder")
+    assert (ran.code, message in ran.err) == (3, True)
+
+
+def test_an_input_that_can_be_read_once(sentire_process, sentire, encoder, tmp_path):
+    out = tmp_path / "out.npy"
+    ran = sentire("embed", "--input", "-", "--output", out, "--encoder", encoder, stdin=b"so glad\nwhat a day\n")
+    assert (ran.code, np.load(out).shape) == (0, (2, 8)), ran.err
+    ran = sentire_process(
+        "embed", "-i", "/dev/stdin", "--format", "txt", "-o", out, "-e", encoder, stdin=b"so glad\nnever\nno soup\n"
+    )
+    assert (ran.code, np.load(out).shape) == (0, (3, 8)), ran.err
+
+
 def test_several_queries(sentire, vectors, tmp_path):
     (tmp_path / "queries.txt").write_text("so glad\n\nwhat a day\n")
     ran = sentire("search", "--queries", tmp_path / "queries.txt", "--in", vectors, "--json", "--top", 1)
     assert [(row["query"], row["found"][0]["id"]) for row in ran.rows] == [("so glad", "a"), ("what a day", "c")]
+    assert ran.err == f"1 blank line of {tmp_path / 'queries.txt'} was passed over\n"
     ran = sentire("search", "--queries", "-", "--in", vectors, "--json", "--top", 1, stdin=b"what a day\n")
     assert ran.json["found"][0]["id"] == "c"
     ran = sentire("search", "--queries", "-", "--in", vectors)
     assert (ran.code, "a text to look for on each line, got an empty file" in ran.err) == (3, True)
+    ran = sentire("search", "--queries", "-", "--in", vectors, stdin=b"\n \n")
+    assert (ran.code, "a text to look for on each line, got 2 blank lines" in ran.err) == (3, True)
+    ran = sentire("search", "--queries", "-", "--in", "-", stdin=b"so glad\n")
+    assert (ran.code, "standard input for one of --queries and --in, got - for both" in ran.err) == (2, True)
+
+
+def test_queries_in_another_encoding(sentire, vectors, tmp_path):
+    path = tmp_path / "queries.txt"
+    path.write_bytes("so glad, café\n".encode("cp1252"))
+    ran = sentire("search", "--queries", path, "--encoding", "cp1252", "--in", vectors, "--json")
+    assert ran.json["query"] == "so glad, café"
+    ran = sentire("search", "--queries", path, "--in", vectors)
+    assert (ran.code, ran.err.count("\n")) == (3, 1)
+    assert f"got bytes that are not in the file's encoding at {path}:1; name the --encoding, or mend" in ran.err
 
 
 def test_rejected_rows_are_told(sentire, encoder, tmp_path):
@@ -81,10 +160,10 @@ def test_rejected_rows_are_told(sentire, encoder, tmp_path):
     path.write_text('{"text": "so glad"}\n{"text": null}\n{"text": ""}\n{"text": "no soup"}\n')
     ran = sentire("embed", "--input", path, "--output", tmp_path / "out.npy", "--encoder", encoder)
     assert ran.code == 0
-    assert "1 of 4 rows were not used (no text: 1)" in ran.err
-    assert f"{path}:2: no text (text is NoneType)" in ran.err
+    assert "2 of 4 rows were not used (no text: 2)" in ran.err
+    assert f"{path}:2: no text (text is NoneType)\n  {path}:3: no text (text is blank)" in ran.err
     assert "the rows of the array are the texts that were used" in ran.err
-    assert np.load(tmp_path / "out.npy").shape == (3, 8)
+    assert np.load(tmp_path / "out.npy").shape == (2, 8)
     strict = sentire("embed", "--input", path, "--output", tmp_path / "x.npy", "--encoder", encoder, "--strict")
     assert (strict.code, "a row that can be read, got no text" in strict.err) == (3, True)
     assert not (tmp_path / "x.npy").exists()
@@ -96,6 +175,90 @@ def test_an_index_of_another_encoder(sentire, vectors, tmp_path):
     assert ran.code == 4
     assert f"error: expected vectors of the encoder {other} (" in ran.err
     assert "name the encoder that the file was made with, or embed the texts again" in ran.err
+
+
+def name_another(path, **changes):
+    """Write a file of vectors anew, with other facts."""
+    from sentire.storage.vector_files import open_vector_writer, read_vectors
+
+    table = read_vectors(path)
+    facts = {key: value for key, value in ({**table.facts} | changes).items() if key != "d"}
+    with open_vector_writer(path, table.vectors.shape[1], facts) as writer:
+        writer.write(table.ids, table.texts, table.vectors)
+
+
+def test_an_encoder_that_is_not_at_hand(sentire, vectors, encoder, tmp_path, monkeypatch):
+    name_another(vectors, encoder="encoders/mine")  # a folder, seen from another one
+    ran = sentire("search", "so glad", "--in", vectors)
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert f"got no folder 'encoders/mine' here at {vectors}; name it with --encoder" in ran.err
+    assert sentire("search", "so glad", "--in", vectors, "--encoder", encoder).code == 0
+    (tmp_path / "encoders").mkdir()
+    (tmp_path / "encoders/mine").symlink_to(encoder)
+    monkeypatch.chdir(tmp_path)
+    assert sentire("search", "so glad", "--in", vectors).code == 0
+
+
+def test_the_hub_is_asked_only_for_what_the_user_names(sentire, vectors, monkeypatch):
+    from sentire.encoders import sources
+
+    def refuse(*_):
+        pytest.fail("the hub was asked")
+
+    monkeypatch.setattr(sources, "_fetch_from_hub", refuse)
+    name_another(vectors, encoder="owner/name", revision="0" * 40)
+    ran = sentire("search", "so glad", "--in", vectors)
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert f"from the hub: --encoder owner/name --revision {'0' * 40}\n" in ran.err
+    name_another(vectors, encoder="owner/$(x)\x1b[0m", revision="0" * 40)
+    ran = sentire("search", "so glad", "--in", vectors)
+    assert ran.err.endswith("name it with --encoder\n"), "nobody is told to copy a name that a shell would run"
+    assert "\x1b" not in ran.err
+
+
+@pytest.mark.parametrize("name", [None, 7, ""])
+def test_vectors_that_name_no_encoder(sentire, vectors, name):
+    name_another(vectors, encoder=name)
+    ran = sentire("search", "so glad", "--in", vectors)
+    assert (ran.code, ran.err.count("\n")) == (4, 1)
+    assert f"expected the name of the encoder of the vectors, got {name!r} at {vectors}; name it with --enc" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("options", "got"),
+    [
+        (["--text-column", "txt", "--id-column", "nr"], "--text-column, --id-column"),
+        (["--format", "parquet"], "--format"),
+        (["--encoding", "cp1252"], "--encoding"),
+        (["--revision", "0" * 40], "--revision without --encoder"),
+    ],
+)
+def test_options_that_mean_nothing_for_vectors(sentire, vectors, options, got):
+    ran = sentire("search", "so glad", "--in", vectors, *options)
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert f"got {got} at {vectors}, a file of vectors" in ran.err
+
+
+def test_a_search_loads_neither_pandas_nor_datasets(tmp_path):
+    import subprocess
+    import sys
+
+    from sentire.representations.load import load_encoder
+    from sentire.representations.text_files import embed_file
+    from sentire.runtime.text_rows import Source
+
+    rows, path = tmp_path / "rows.txt", tmp_path / "rows.parquet"
+    rows.write_text("so glad\nno soup\n")
+    embed_file(Source(path=rows), load_encoder("default"), path)
+    program = """
+import atexit, sys
+atexit.register(lambda: print({"pandas", "pyarrow.dataset", "torch"} & set(sys.modules)))
+from sentire.cli.main import main
+main()
+"""
+    command = [sys.executable, "-c", program, "search", "so glad", "--in", str(path), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("set()\n"), done.stdout
 
 
 def test_an_index_with_a_nan(sentire, vectors, encoder):
@@ -138,6 +301,22 @@ def test_the_input_is_not_overwritten(sentire, vectors):
     ran = sentire("embed", "--input", vectors, "--output", vectors)
     assert (ran.code, "an output that is not the input" in ran.err) == (5, True)
     assert vectors.read_bytes() == before
+
+
+def test_the_input_is_not_overwritten_by_the_facts_of_an_array(sentire, encoder, tmp_path):
+    from sentire.core.errors import OutputError
+    from sentire.representations.load import load_encoder
+    from sentire.representations.text_files import embed_file
+    from sentire.runtime.text_rows import Source
+
+    path = tmp_path / "in.npy.json"
+    path.write_text('{"text": "so glad"}\n')
+    ran = sentire("embed", "-i", path, "--format", "jsonl", "-o", tmp_path / "in.npy", "-e", encoder)
+    assert (ran.code, f"an output that is not the input, got {path}" in ran.err) == (5, True)
+    with pytest.raises(OutputError, match="an output that is not the input"):
+        embed_file(Source(path=path, file_format="jsonl"), load_encoder(str(encoder)), tmp_path / "in.npy")
+    assert path.read_text() == '{"text": "so glad"}\n'
+    assert not (tmp_path / "in.npy").exists()
 
 
 @pytest.mark.parametrize(

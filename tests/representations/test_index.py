@@ -63,6 +63,17 @@ def test_what_is_asked_has_a_direction():
         index.find([1, 2, 3], 1)
     with pytest.raises(UsageError, match="1 text or more, got 0 at top"):
         index.find([1, 2], 0)
+    for text in ("", " \n\t"):
+        with pytest.raises(UsageError, match="a text to look for, got an empty one at text"):
+            search(index, text)
+
+
+@pytest.mark.parametrize("top", [2.5, "3", None, True])
+def test_a_number_of_texts_that_is_none(top):
+    index = make_index(ENCODER, ["west", "east"])
+    with pytest.raises(UsageError, match=rf"1 text or more, got {top!r} at top"):
+        index.find([1, 2], top)
+    assert len(index.find([1, 2], np.int64(2))) == 2
 
 
 def test_an_index_of_nothing_and_of_other_shapes():

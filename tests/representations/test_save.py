@@ -117,6 +117,15 @@ def test_a_failure_leaves_what_was_there(bert_folder, tmp_path, monkeypatch):
     assert not list(tmp_path.glob(".*"))
 
 
+def test_a_manifest_of_another_tool_makes_no_model(bert_folder, tmp_path):
+    folder = tmp_path / "saved"
+    save_encoder(folder, load_encoder(bert_folder), card="")
+    expected = load_encoder(folder)
+    assert expected.name == str(folder)
+    (folder / "manifest.json").write_text('{"name": "a list of files", "format": "zip"}')
+    assert load_encoder(folder).fingerprint == expected.fingerprint
+
+
 def test_a_tokenizer_without_the_padding_of_the_encoder(bert_folder, tmp_path):
     from dataclasses import replace
 

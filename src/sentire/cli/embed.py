@@ -31,12 +31,13 @@ def embed(
 ) -> None:
     """Write one vector for every text of a file."""
     from sentire.cli.console import say, show_progress
+    from sentire.cli.cut_texts import say_cut
     from sentire.cli.rejected_rows import say_rejected
-    from sentire.representations.text_files import embed_file
+    from sentire.representations.text_files import check_source, embed_file
     from sentire.runtime.text_rows import Source, check_is_not_input
     from sentire.storage.report import ReadReport
     from sentire.storage.rows import check_format
-    from sentire.storage.vector_files import check_vector_output
+    from sentire.storage.vector_files import check_vector_output, list_vector_files
 
     source = Source(
         path=input_path,
@@ -46,8 +47,15 @@ def embed(
         encoding=encoding,
     )
     kind = check_vector_output(output)
-    check_is_not_input(output, source)
-    report = ReadReport(str(input_path), is_strict=strict, hint="name its --encoding or --format, or mend the file")
+    files = list_vector_files(output)
+    for file in files:
+        check_is_not_input(file, source)
+
+    def make_report() -> ReadReport:
+        return ReadReport(str(input_path), is_strict=strict, hint="name its --encoding or --format, or mend the file")
+
+    check_source(source, make_report())
+    report = make_report()
     from sentire.representations.load import load_encoder  # after what is quickly said
 
     with show_progress("embedding") as on_progress:
@@ -56,5 +64,7 @@ def embed(
     say_rejected(report)
     if report.n_rejected and kind == "npy":
         say("note: the rows of the array are the texts that were used; a .parquet file names each by its id")
+    say_cut(done.n_cut)
     say(f"{done.n_texts:,} texts in {done.seconds:.2f} s, {done.texts_per_second:,.0f} texts/s")
-    say(f"wrote {output}: {done.n_texts:,} vectors of {loaded.n_dimensions} numbers, encoder {loaded.name}")
+    written = " and ".join(map(str, files))
+    say(f"wrote {written}: {done.n_texts:,} vectors of {loaded.n_dimensions} numbers, encoder {loaded.name}")

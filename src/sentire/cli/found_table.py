@@ -13,13 +13,15 @@ if TYPE_CHECKING:
     from sentire.representations.index import Found
 
 LONGEST_TEXT_CHARS = 300
+LONGEST_ID_CHARS = 24
 
 
 def print_found(console: Console, query: str, found: Sequence["Found"]) -> None:
     """Print what was looked for, and a line for each text that was found: similarity, id, text."""
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold", expand=True)
-    table.add_column("similarity", no_wrap=True, justify="right")
-    table.add_column("id", no_wrap=True, overflow="ellipsis")
+    # An id of any length may come: it must not leave the text without a place.
+    table.add_column("similarity", no_wrap=True, justify="right", min_width=len("similarity"))
+    table.add_column("id", no_wrap=True, overflow="ellipsis", max_width=LONGEST_ID_CHARS)
     table.add_column("text", no_wrap=True, overflow="ellipsis", ratio=1)
     for one in found:
         table.add_row(

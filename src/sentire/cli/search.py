@@ -1,13 +1,20 @@
 """``sentire search``: the texts of a file that are nearest to a text."""
 
+import os
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
     from sentire.representations.index import Index
+    from sentire.representations.text_encoder import TextEncoder
     from sentire.runtime.text_rows import Source
+    from sentire.storage.report import Rejection
+
+_PLAIN_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
 def search(
@@ -28,7 +35,9 @@ def search(
     file_format: Annotated[
         str | None, typer.Option("--format", help="Format of a file of texts: csv, tsv, jsonl, parquet, txt.")
     ] = None,
-    encoding: Annotated[str, typer.Option(help="Of a text input, such as cp1252; by default UTF-8.")] = "",
+    encoding: Annotated[
+        str, typer.Option(help="Of text inputs, --queries too, such as cp1252; by default UTF-8.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a text that is looked for.")] = False,
 ) -> None:
     """Find the texts of a file that are nearest to a text."""
@@ -39,13 +48,16 @@ def search(
     from sentire.core.errors import UsageError
     from sentire.representations.index import search as find
     from sentire.runtime.text_rows import Source
+    from sentire.storage.lines import STDIN
     from sentire.storage.rows import check_format
     from sentire.storage.writers import JsonlWriter
 
     if bool(texts) == (queries is not None):
         got = "both" if texts else "neither"
         raise UsageError(expected="a text or --queries", got=got, hint='try: sentire search "so glad" --in FILE')
-    wanted = list(texts or _read_queries(queries))
+    if queries == path == STDIN:
+        raise UsageError(expected="standard input for one of --queries and --in", got="- for both")
+    wanted = list(texts or _read_queries(queries or STDIN, encoding))
     source = Source(
         path=path,
         file_format=check_format(file_format) if file_format else None,
@@ -53,7 +65,7 @@ def search(
         id_column=id_column,
         encoding=encoding,
     )
-    index = _load_index(source, encoder, revision)
+    index = _load_index(source, encoder, revision, is_encoding_of_queries=queries is not None)
     for text in wanted:
         found = find(index, text, top)
         if as_json:
@@ -62,39 +74,106 @@ def search(
             print_found(make_console(), text, found)
 
 
-def _read_queries(path: Path | None) -> list[str]:
+def _read_queries(path: Path, encoding: str) -> list[str]:
+    from sentire.cli.console import say
     from sentire.core.errors import DataError
-    from sentire.storage.lines import STDIN, read_lines
+    from sentire.storage.lines import read_lines
     from sentire.storage.report import ReadReport
 
-    report = ReadReport(str(path), is_strict=True)
-    texts = [text for _, text in read_lines(path or STDIN, report)]
+    def refuse(rejection: "Rejection") -> None:  # of the few texts to look for, none is left out
+        raise DataError(
+            expected="a text to look for on each line",
+            got=rejection.reason,
+            where=f"{path}:{rejection.row}",
+            hint="name the --encoding, or mend the line",
+        )
+
+    report = ReadReport(str(path), on_reject=refuse)
+    texts = [text for _, text in read_lines(path, report, encoding=encoding)]
+    blanks = f"{report.n_blank:,} blank {'line' if report.n_blank == 1 else 'lines'}"
     if not texts:
-        raise DataError(expected="a text to look for on each line", got="an empty file", where=str(path))
+        got = blanks if report.n_blank else "an empty file"
+        raise DataError(expected="a text to look for on each line", got=got, where=str(path))
+    if report.n_blank:  # so that who counts the answers knows why they are fewer than the lines
+        say(f"{blanks} of {path} {'was' if report.n_blank == 1 else 'were'} passed over")
     return texts
 
 
-def _load_index(source: "Source", encoder: str, revision: str) -> "Index":
+def _load_index(source: "Source", encoder: str, revision: str, *, is_encoding_of_queries: bool) -> "Index":
     from sentire.cli.console import say, show_progress
+    from sentire.cli.cut_texts import say_cut
     from sentire.cli.rejected_rows import say_rejected
-    from sentire.representations.text_files import index_file, name_encoder, read_index
+    from sentire.representations.text_files import check_source, index_file, read_index
+    from sentire.runtime.texts import LONGEST_TEXT_CHARS
     from sentire.storage.report import ReadReport
     from sentire.storage.vector_files import read_vector_facts
 
+    def make_report() -> ReadReport:
+        return ReadReport(str(source.path), hint="name its --encoding or --format, or mend the file")
+
     _refuse_array(source.path)
     facts = read_vector_facts(source.path)
+    if facts is not None:
+        _refuse_options(source, encoder, revision, is_encoding_of_queries=is_encoding_of_queries)
+    else:
+        check_source(source, make_report())
     from sentire.representations.load import load_encoder  # after what is quickly said
 
     if facts is not None:
-        name, commit = (encoder, revision) if encoder else name_encoder(facts)
-        return read_index(source.path, load_encoder(name, revision=commit))
-    report = ReadReport(str(source.path), hint="name its --encoding or --format, or mend the file")
+        loaded = load_encoder(encoder, revision=revision) if encoder else _load_own_encoder(source.path, facts)
+        return read_index(source.path, loaded)
+    report = make_report()
     with show_progress("embedding") as on_progress:
         loaded = load_encoder(encoder or "default", revision=revision)
         index = index_file(source, loaded, report=report, on_progress=on_progress)
     say_rejected(report)
+    say_cut(sum(len(text) > LONGEST_TEXT_CHARS for text in index.texts))
     say(f"embedded {len(index):,} texts; to search them again at once, write them with sentire embed")
     return index
+
+
+def _load_own_encoder(path: Path, facts: Mapping[str, Any]) -> "TextEncoder":
+    """Load the encoder that a file of vectors names.
+
+    The file may be somebody else's: what it names is looked for on this machine, and the hub is asked only for what
+    whoever searches has named.
+    """
+    from sentire.core.errors import UsageError, quote
+    from sentire.encoders.sources import REGISTERED_ENCODERS
+    from sentire.representations.load import load_encoder
+    from sentire.representations.text_files import name_encoder
+    from sentire.runtime.load import EMBEDDED_MODELS
+
+    name, commit = name_encoder(facts, where=str(path))
+    # Unlike Path.is_dir, os.path.isdir does not stumble over impossible names.
+    if name in EMBEDDED_MODELS or name in REGISTERED_ENCODERS or os.path.isdir(name):  # noqa: PTH112
+        return load_encoder(name, revision=commit)
+    hint = "name it with --encoder"
+    if commit and _PLAIN_HUB_NAME.fullmatch(name):
+        hint = f"to take it from the hub: --encoder {name} --revision {commit}"
+    raise UsageError(
+        expected="the encoder of the vectors", got=f"no folder {quote(name)} here", where=str(path), hint=hint
+    )
+
+
+def _refuse_options(source: "Source", encoder: str, revision: str, *, is_encoding_of_queries: bool) -> None:
+    """Refuse what a file of vectors has no use for, lest somebody believe that it was heeded."""
+    from sentire.core.errors import UsageError
+
+    given = {
+        "--text-column": source.text_column != type(source).text_column,
+        "--id-column": bool(source.id_column),
+        "--format": source.file_format is not None,
+        "--encoding": bool(source.encoding) and not is_encoding_of_queries,
+        "--revision without --encoder": bool(revision) and not encoder,
+    }
+    if got := ", ".join(option for option, is_given in given.items() if is_given):
+        raise UsageError(
+            expected="no options of a file of texts or of another encoder",
+            got=got,
+            where=f"{source.path}, a file of vectors",
+            hint="leave them out",
+        )
 
 
 def _refuse_array(path: Path) -> None:

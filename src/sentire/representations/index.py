@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sentire.core.errors import DataError, ShapeError, UsageError
+from sentire.core.errors import DataError, ShapeError, UsageError, quote
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.representations.text_encoder import TextEncoder
 from sentire.runtime.texts import list_texts
@@ -90,14 +90,14 @@ class Index:
             top: At least 1; all texts where there are fewer.
 
         Raises:
-            UsageError: ``top`` is less than 1.
+            UsageError: ``top`` is no whole number of at least 1.
             ShapeError: The vector has not D numbers.
             DataError: It is not finite or has length 0.
 
         Cost: O(N D); ``benchmarks/search_speed.py`` measures it.
         """
-        if top < 1:
-            raise UsageError(expected="1 text or more", got=str(top), where="top")
+        if not isinstance(top, int | np.integer) or isinstance(top, bool) or top < 1:
+            raise UsageError(expected="1 text or more", got=quote(top), where="top")
         query = np.asarray(vector, dtype=np.float32)
         if query.shape != self.vectors.shape[1:]:
             raise ShapeError(expected=f"a vector of shape {self.vectors.shape[1:]}", got=f"shape {query.shape}")
@@ -149,7 +149,9 @@ def search(index: Index, text: str, top: int = 10) -> list[Found]:
         top: How many, at least 1.
 
     Raises:
-        UsageError: ``top`` is less than 1.
+        UsageError: The text is blank, or ``top`` is no whole number of at least 1.
         DataError: The text is none.
     """
+    if isinstance(text, str) and not text.strip():
+        raise UsageError(expected="a text to look for", got="an empty one", where="text")
     return index.find(index.encoder.encode([text])[0], top)

@@ -14,8 +14,8 @@ from sentire.runtime.texts import prepare_texts
 class ModelEncoder:
     """Turns texts into the vectors on which the heads of a model answer.
 
-    They lie near each other where the model hears alike. A text in several windows has their mean, so that no text is
-    cut; vectors keep their lengths.
+    They lie near each other where the model hears alike. A long text is read in several windows and has their mean; of
+    one of more than ``LONGEST_TEXT_CHARS`` characters only the beginning is read. Vectors keep their lengths.
 
     Attributes:
         name: The model's registered name, or its folder.

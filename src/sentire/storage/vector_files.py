@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sentire.core.errors import ArtifactError, MissingExtraError, OutputError, UsageError, quote
 from sentire.storage.atomic import check_writable, open_atomic
+from sentire.storage.manifest import hash_file
 
 VectorFormat = Literal["npy", "parquet"]
 
@@ -61,7 +62,8 @@ def check_vector_output(path: Path) -> VectorFormat:
         raise UsageError(
             expected=f"an output that ends in {' or '.join(_SUFFIXES)}", got=quote(path.name), where="--output"
         )
-    check_writable(path)
+    for file in list_vector_files(path):
+        check_writable(file)
     return found
 
 
@@ -75,12 +77,18 @@ def name_facts_file(path: Path) -> Path:
     return path.with_name(f"{path.name}.json")
 
 
+def list_vector_files(path: Path) -> tuple[Path, ...]:
+    """Return the files that are written for an output: itself and, of a ``.npy`` file, that of its facts."""
+    return (path, name_facts_file(path)) if _SUFFIXES.get(path.suffix.lower()) == "npy" else (path,)
+
+
 @contextmanager
 def open_vector_writer(path: Path, n_dimensions: int, facts: Mapping[str, Any]) -> Iterator[VectorWriter]:
     """Open a file of vectors for writing; it takes its name when the block ends well.
 
     A ``.parquet`` file has the columns id, text and vector, and the facts in its metadata. A ``.npy`` file has the
-    vectors alone, and beside it stands a JSON file with the facts and the numbers of rows and columns.
+    vectors alone, and beside it stands a JSON file with the facts, the numbers of rows and columns, and the array's
+    SHA-256: two files cannot take their names at one moment, and a kill between leaves a pair that the hash tells.
 
     Args:
         path: Of the file.
@@ -98,12 +106,16 @@ def open_vector_writer(path: Path, n_dimensions: int, facts: Mapping[str, Any]) 
         with open_atomic(path) as file, _open_parquet(file, n_dimensions, named) as writer:
             yield writer
         return
-    with open_atomic(path) as file, open_atomic(name_facts_file(path)) as facts_file:
+    # The array is the inner one, so that it takes its name first, when both are whole.
+    with open_atomic(name_facts_file(path)) as facts_file, open_atomic(path) as file:
         array = _ArrayWriter(file, n_dimensions)
         yield array
         array.finish()
         options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
-        facts_file.write(orjson.dumps({**named, "n": array.n_rows}, option=options))
+        counted = {**named, "n": array.n_rows, "array_sha256": hash_file(Path(file.name))}
+        facts_file.write(orjson.dumps(counted, option=options))
+        facts_file.flush()
+        os.fsync(facts_file.fileno())  # where the disk is full, neither has taken its name
 
 
 class _ArrayWriter:
@@ -126,6 +138,7 @@ class _ArrayWriter:
         if self._file.tell() != self._data_start:  # numpy keeps room for a number of any length
             raise OutputError(expected="a header of the length of the first", got="another")
         self._file.seek(0, os.SEEK_END)
+        self._file.flush()
 
     def _write_header(self) -> None:
         shape = (self.n_rows, self._n_dimensions)
@@ -146,7 +159,7 @@ def _open_parquet(file: BinaryIO, n_dimensions: int, facts: Mapping[str, Any]) -
             columns = [pa.array(list(ids), pa.string()), pa.array(list(texts), pa.string()), rows]
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
 
-    with pq.ParquetWriter(file, schema) as writer:
+    with pq.ParquetWriter(file, schema, write_page_checksum=True) as writer:
         yield ParquetVectorWriter()
 
 
@@ -178,6 +191,8 @@ def read_vector_facts(path: Path) -> Mapping[str, Any] | None:
 def read_vectors(path: Path) -> VectorTable:
     """Read a Parquet file of vectors.
 
+    Damage to what it holds is told by the checksums of its pages; files that were written without them are read, too.
+
     Raises:
         ArtifactError: It is another file, is damaged, or a row has no id, text or vector.
         MissingExtraError: The library for Parquet is not installed.
@@ -189,20 +204,25 @@ def read_vectors(path: Path) -> VectorTable:
         )
     pa, pq = _import_parquet()
     try:
-        table = pq.read_table(path, columns=list(_COLUMNS), memory_map=False)
+        # pq.read_table and Array.to_numpy would import pandas where it is installed, which takes a second.
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            table = file.read(columns=list(_COLUMNS))
         columns = [table.column(name).combine_chunks() for name in _COLUMNS]
-    except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+        ids, texts = (column.to_pylist() for column in columns[:2])
+    except (pa.ArrowException, OSError, ValueError, KeyError) as error:  # ValueError: text that is not UTF-8
         got = quote(" ".join(str(error).split()))
         raise ArtifactError(expected="a whole Parquet file of vectors", got=got, where=str(path)) from error
     kind = columns[2].type
     if kind != pa.list_(pa.float32(), facts.get("d") if isinstance(facts.get("d"), int) else -1):
         raise ArtifactError(expected=f"vectors of {facts.get('d')} float32", got=str(kind), where=str(path))
-    if n_missing := sum(column.null_count for column in columns):
+    numbers = columns[2].flatten()
+    if n_missing := sum(column.null_count for column in (*columns, numbers)):
         raise ArtifactError(
             expected="an id, a text and a vector in every row", got=f"{n_missing} missing", where=str(path)
         )
-    vectors = columns[2].flatten().to_numpy(zero_copy_only=False).reshape(-1, kind.list_size)
-    return VectorTable(ids=columns[0].to_pylist(), texts=columns[1].to_pylist(), vectors=vectors, facts=facts)
+    buffer = numbers.buffers()[1]
+    flat = np.frombuffer(buffer, np.float32)[numbers.offset :][: len(numbers)] if buffer else np.empty(0, np.float32)
+    return VectorTable(ids=ids, texts=texts, vectors=flat.reshape(-1, kind.list_size), facts=facts)
 
 
 def _import_parquet() -> tuple[Any, Any]:

@@ -1,0 +1,13 @@
+"""What a command says about texts that were longer than what is embedded of one."""
+
+from sentire.cli.console import say
+
+
+def say_cut(n_cut: int) -> None:
+    """Tell of how many texts only the beginning was embedded; nothing where of none."""
+    from sentire.runtime.texts import LONGEST_TEXT_CHARS
+
+    if n_cut:
+        those, whose = ("text was", "its") if n_cut == 1 else ("texts were", "their")
+        most = f"{LONGEST_TEXT_CHARS:,} characters"
+        say(f"note: {n_cut:,} {those} longer than {most}; only {whose} beginning was embedded")
