@@ -61,6 +61,8 @@ docs: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/meld_context.py --tables-only
 	$(BIN)/python benchmarks/synthesis_overhead.py --tables-only
 	$(BIN)/python benchmarks/synthesis_student.py --tables-only
+	for suite in retrofit carl; do $(BIN)/sentire reproduce $$suite --set 'seeds=[1, 2]' \
+	  --output benchmarks/results/reproduce/$$suite --tables-only; done
 
 linear: $(VENV)/dev.stamp
 	$(BIN)/sentire train configs/linear.toml --output src/sentire/assets/linear

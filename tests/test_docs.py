@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import shlex
+import shutil
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -16,6 +17,7 @@ from typer.main import get_command
 from sentire.cli.main import app
 from sentire.cli.reference import render_reference
 from sentire.core.config import config, parse_config
+from sentire.reproduce.suites import SUITES, make_settings, render_finished
 from sentire.training.representation_recipe import RepresentationRecipe
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -112,6 +114,18 @@ def test_a_key_without_a_description_is_refused() -> None:
 def test_what_a_key_takes_in_words(annotation: Any, words: str) -> None:
     script = load_script(ROOT / "docs" / "make_configurations.py")
     assert script.describe_type(TypeAdapter(annotation).json_schema()) == words
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_the_page_of_a_suite_shows_the_stored_parts(name: str, tmp_path: Path) -> None:
+    stored = ROOT / "benchmarks" / "results" / "reproduce" / name
+    page = (stored / "README.md").read_text(encoding="utf-8")
+    seeds = re.search(r"seeds (\[[\d, ]+\])", page)
+    assert seeds is not None
+    settings = make_settings(SUITES[name], is_quick=False, overrides={"seeds": orjson.loads(seeds[1])})
+    results = tmp_path / name
+    shutil.copytree(stored, results)
+    assert render_finished(name, settings, results) == page, "run: make docs"
 
 
 def test_the_pages_show_the_stored_figures() -> None:
