@@ -91,6 +91,12 @@ def test_a_sample_of_texts_is_near_all_of_them():
     assert uniformity(embeddings, max_texts=1000, seed=5).uniformity.value != some.uniformity.value
 
 
+def check_width(found, values):
+    # A normal interval of 95 % is 3.9 standard deviations of the measure wide; of these draws, from 3.5 to 4.8.
+    width = np.mean([one.high - one.low for one in found])
+    assert 3 < width / np.std(values, ddof=1) < 6
+
+
 def test_the_interval_of_uniformity_covers_what_other_samples_give():
     generator = np.random.default_rng(5)
     middles = 0.7 * generator.normal(size=(4, 5))
@@ -102,6 +108,7 @@ def test_the_interval_of_uniformity_covers_what_other_samples_give():
     found = [uniformity(draw(), n_resamples=100).uniformity for _ in range(40)]
     covered = np.mean([one.low <= truth <= one.high for one in found])
     assert covered >= 0.85
+    check_width(found, [uniformity(draw(), n_resamples=1).uniformity.value for _ in range(200)])
 
 
 def test_the_interval_of_alignment_covers_what_other_samples_give():
@@ -115,6 +122,7 @@ def test_the_interval_of_alignment_covers_what_other_samples_give():
     found = [alignment(*draw(120), n_resamples=100).alignment for _ in range(40)]
     covered = np.mean([one.low <= truth <= one.high for one in found])
     assert covered >= 0.85
+    check_width(found, [alignment(*draw(120), n_resamples=1).alignment.value for _ in range(200)])
 
 
 def test_alignment_is_lower_where_the_embedding_knows_affect():
@@ -165,6 +173,54 @@ def test_every_pair_is_drawn_equally_often():
     # 100 each, with a standard deviation below 10.
     assert np.abs(drawn - 100).max() < 35
     assert not counts[np.tril_indices(6)].any()
+
+
+def test_nearly_all_pairs_are_drawn_at_once():
+    class Counting(np.random.Generator):
+        n_draws = 0
+
+        def integers(self, *args, **options):
+            self.n_draws += 1
+            return super().integers(*args, **options)
+
+    every = [list(pair) for pair in zip(*np.triu_indices(200, k=1), strict=True)]
+    for n_wanted in (len(every) // 2 + 1, len(every) - 1, len(every)):
+        generator = Counting(np.random.PCG64(1))
+        pairs = module._draw_pairs(200, n_wanted, generator).tolist()
+        assert len(pairs) == n_wanted
+        assert generator.n_draws <= 1
+        # Each of them once, and in their order.
+        kept = {tuple(pair) for pair in pairs}
+        assert pairs == [pair for pair in every if tuple(pair) in kept]
+    affect = np.zeros((6, 1))
+    missing = np.zeros((6, 6))
+    for seed in range(300):
+        first, second = find_close_pairs(affect, radius=0.0, max_considered=14, seed=seed).pairs.T
+        missing += 1
+        missing[first, second] -= 1
+    # One of 15 a time, 20 each, with a standard deviation below 5.
+    assert np.abs(missing[np.triu_indices(6, 1)] - 20).max() < 18
+
+
+def test_up_to_half_of_all_pairs_a_seed_draws_what_it_always_drew():
+    affect = np.zeros((6, 1))
+    pairs = find_close_pairs(affect, radius=0.0, max_considered=7, seed=3).pairs
+    assert pairs.tolist() == [[0, 5], [1, 2], [1, 4], [1, 5], [2, 3], [2, 5], [3, 4]]
+
+
+def test_numbers_of_pairs_are_whole_whatever_the_number_of_texts():
+    n_texts = 2_000_000
+    n_all = n_texts * (n_texts - 1) // 2
+    numbers = np.array([0, n_texts - 2, n_texts - 1, 2 * n_texts - 4, 2 * n_texts - 3, n_all - 2, n_all - 1])
+    assert module._find_pairs(numbers, n_texts).tolist() == [
+        [0, 1],
+        [0, n_texts - 1],
+        [1, 2],
+        [1, n_texts - 1],
+        [2, 3],
+        [n_texts - 3, n_texts - 1],
+        [n_texts - 2, n_texts - 1],
+    ]
 
 
 def test_what_makes_no_sense_is_refused():

@@ -9,7 +9,7 @@ import pytest
 import sentire.metrics
 from sentire.core.errors import DataError, ShapeError
 from sentire.metrics import calibration, classification, ranking, regression
-from sentire.metrics.inputs import check_indicator
+from sentire.metrics.inputs import as_labels, check_classes, check_embeddings, check_finite, check_indicator
 
 SOURCES = sorted(Path(sentire.metrics.__file__).parent.glob("*.py"))
 
@@ -114,6 +114,38 @@ def test_indicators_may_be_numbers_but_only_0_and_1():
         check_indicator([[0.0, np.nan]], name="targets")
     with pytest.raises(DataError, match="only true and false"):
         check_indicator([["0", "1"]], name="targets")
+
+
+def test_names_may_be_objects_as_in_a_column_of_a_table():
+    column = np.array(["joy", "a longer name", "joy"], dtype=object)
+    assert as_labels(column).dtype.kind == "U"
+    assert as_labels(column).tolist() == column.tolist()
+    assert check_classes(column, n_texts=3).tolist() == [1, 0, 1]
+    # What is missing is no name, and stays what it is.
+    for missing in (None, float("nan")):
+        with pytest.raises(DataError, match="labels as whole numbers or names, got values of object at labels"):
+            check_classes(np.array(["joy", missing, "joy"], dtype=object), n_texts=3)
+
+
+RAGGED = [["joy"], ["joy", "anger"]] * 20
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [RAGGED, np.array(RAGGED, dtype=object), [set(labels) for labels in RAGGED]],
+    ids=["list", "column", "set"],
+)
+def test_several_labels_a_text_in_lists_are_refused(labels):
+    with pytest.raises(ShapeError, match=r"expected one label a text, got several in lists at classes; give one"):
+        as_labels(labels, name="classes", hint="give one")
+    with pytest.raises(ShapeError, match=r"one label a text, got several in lists at labels$"):
+        check_classes(labels, n_texts=40)
+
+
+@pytest.mark.parametrize("check", [check_embeddings, check_finite, check_indicator], ids=lambda one: one.__name__)
+def test_rows_of_different_lengths_are_refused(check):
+    with pytest.raises(ShapeError, match=r"shape \(N, C\) .*, got rows of different lengths at values"):
+        check([[1.0, 0.0], [1.0]], name="values")
 
 
 def test_train_mean_needs_one_value_a_dimension():

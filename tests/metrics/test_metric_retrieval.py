@@ -207,3 +207,11 @@ def test_what_makes_no_sense_is_refused():
         measure_queries(embeddings, labels, k=40)
     with pytest.raises(UsageError, match="at least 1 query, got 0"):
         measure_queries(embeddings, labels, max_queries=0)
+    with pytest.raises(ShapeError, match=r"labels; several labels a text: give an indicator of shape \(N, C\)"):
+        measure_queries(embeddings, [["joy"], ["joy", "anger"]] * 20)
+
+
+def test_names_may_be_objects_as_in_a_column_of_a_table():
+    embeddings, labels = make_case(11)
+    names = np.array(["anger", "fear", "joy", "pride"])[labels]
+    assert retrieval(embeddings, names.astype(object), n_resamples=5) == retrieval(embeddings, names, n_resamples=5)

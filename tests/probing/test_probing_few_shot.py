@@ -37,6 +37,12 @@ def test_too_little_is_refused():
         draw_shots(np.array([], dtype=int), 1, seed=0)
     with pytest.raises(ShapeError, match=r"one label a text, shape \(2,\), got shape \(2, 2\)"):
         draw_shots(np.eye(2, dtype=int), 1, seed=0)
+    with pytest.raises(ShapeError, match="one label a text, got several in lists at labels"):
+        draw_shots([["joy"], ["joy", "anger"]], 1, seed=0)
+
+
+def test_names_may_be_objects_as_in_a_column_of_a_table():
+    assert draw_shots(LABELS.astype(object), 16, seed=1).tolist() == draw_shots(LABELS, 16, seed=1).tolist()
 
 
 def test_summary_by_hand():

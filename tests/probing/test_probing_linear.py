@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from sentire.core.errors import DataError, ShapeError, UsageError
 from sentire.probing.linear import fit_linear, linear_probe
-from sentire.probing.splits import EmbeddedSplit
+from sentire.probing.splits import EmbeddedSplit, fit_cutoffs, judge_decisions
 
 
 def make_case(seed, n=600, d=8):
@@ -87,6 +87,56 @@ def test_quality_is_scikit_learns_on_test():
     assert orjson.loads(orjson.dumps(asdict(found)))["C"] == 0.1
 
 
+def test_of_one_class_a_text_those_without_truth_and_answer_are_left_out_as_in_scikit_learn():
+    truth, answers = np.array([0, 0, 1, 1, 4, 4]), np.array([0, 1, 1, 1, 4, 2])
+    targets, decisions = (np.eye(5, dtype=bool)[one] for one in (truth, answers))
+    expected = f1_score(truth, answers, average="macro")
+    options = {"seed": 0, "n_resamples": 20, "confidence": 0.95}
+    found = judge_decisions(targets, decisions, tuple("abcde"), is_single_label=True, **options)
+    assert found.macro_f1.value == pytest.approx(expected)
+    # Class c is answered and never true: it counts, with 0. Class d is neither.
+    assert list(found.f1_per_class) == ["a", "b", "c", "e"]
+    assert found.macro_f1.low <= found.macro_f1.value <= found.macro_f1.high
+    on_dev = fit_cutoffs(decisions.astype(float), targets, is_single_label=True, seed=0)
+    assert on_dev.dev_macro_f1 == pytest.approx(expected)
+    # Of several labels a text every label of the space counts.
+    wide = judge_decisions(targets, decisions, tuple("abcde"), is_single_label=False, **options)
+    assert wide.macro_f1.value == pytest.approx(f1_score(targets, decisions, average="macro", zero_division=0))
+    assert wide.macro_f1.value == pytest.approx(expected * 4 / 5)
+    assert list(wide.f1_per_class) == list("abcde")
+
+
+def test_a_class_that_test_lacks_and_nobody_answers_does_not_count():
+    embeddings, classes, _ = make_case(8)
+    embeddings[classes == 2] += 100
+    train, dev, test = cut(embeddings, classes)
+    rows = test.targets != 2
+    some = EmbeddedSplit(embeddings=test.embeddings[rows], targets=test.targets[rows])
+    found = linear_probe(train, dev, some, n_resamples=20)
+    assert list(found.quality.f1_per_class) == ["0", "1"]
+    assert found.quality.macro_f1.value == pytest.approx(np.mean(list(found.quality.f1_per_class.values())))
+
+
+def test_names_may_be_objects_as_in_a_column_of_a_table():
+    embeddings, classes, _ = make_case(9)
+    names = np.array(["anger", "fear", "joy"])[classes]
+    plain, objects = (linear_probe(*cut(embeddings, one), n_resamples=10) for one in (names, names.astype(object)))
+    assert plain == objects
+
+
+def test_too_few_dev_texts_for_cutoffs_are_refused():
+    embeddings, classes, labels = make_case(10)
+    train, dev, test = cut(embeddings, labels)
+    few = EmbeddedSplit(embeddings=dev.embeddings[:4], targets=dev.targets[:4])
+    with pytest.raises(
+        DataError, match="at least 5 dev texts, since cut-offs are cross-fitted, got 4 at dev; give more dev texts"
+    ):
+        linear_probe(train, few, test)
+    train, dev, test = cut(embeddings, classes)
+    few = EmbeddedSplit(embeddings=dev.embeddings[:4], targets=dev.targets[:4])
+    assert linear_probe(train, few, test, n_resamples=5).n_dev == 4
+
+
 def test_strength_and_cutoffs_come_from_dev():
     embeddings, _, labels = make_case(5)
     found = linear_probe(*cut(embeddings, labels), n_resamples=50)
@@ -120,6 +170,10 @@ def test_what_makes_no_sense_is_refused():
         linear_probe(train, dev, EmbeddedSplit(embeddings=test.embeddings, targets=labels[450:]))
     with pytest.raises(DataError, match="classes as whole numbers or names, got values of float64 at train targets"):
         linear_probe(EmbeddedSplit(embeddings=train.embeddings, targets=train.targets / 2), dev, test)
+    with pytest.raises(ShapeError, match=r"dev targets; several labels a text: give an indicator of shape \(N, C\)"):
+        linear_probe(train, EmbeddedSplit(embeddings=dev.embeddings, targets=[["joy"], ["joy", "anger"]] * 75), test)
+    with pytest.raises(ShapeError, match="got rows of different lengths at dev embeddings"):
+        linear_probe(train, EmbeddedSplit(embeddings=[[1.0], [1.0, 2.0]], targets=dev.targets), test)
     with pytest.raises(DataError, match="labels to learn, got none at train targets"):
         linear_probe(*cut(embeddings, labels & False))
     with pytest.raises(UsageError, match=r"strengths above 0, got \[0.1, 0\]"):

@@ -12,10 +12,10 @@ pytest.importorskip("transformers")
 pytest.importorskip("sklearn")
 
 from sentire.classifiers.labelled import read_labelled
-from sentire.core.errors import DataError
+from sentire.core.errors import DataError, ShapeError
 from sentire.evaluate.identity_terms import TERMS
 from sentire.reproduce import fine_tuning as module
-from sentire.reproduce.bias import audit_data, audit_encoder
+from sentire.reproduce.bias import audit_encoder
 from sentire.reproduce.fine_tuning import FineTuning, fine_tune
 from sentire.reproduce.plane import place_in_plane
 from sentire.reproduce.splits import get_classes, read_single
@@ -58,12 +58,12 @@ def fine_tune_on(encoder, data, test, seed=1):
 def test_fine_tuning_is_judged_on_test_and_chosen_without_it(encoder, data, monkeypatch):
     asked = []
 
-    class Noting(module.ClassificationStatistic):
-        def __init__(self, targets, decisions):
-            asked.append((targets, decisions))
-            super().__init__(targets, decisions)
+    def find_present(targets, decisions):
+        asked.append((targets, decisions))
+        return find_in(targets, decisions)
 
-    monkeypatch.setattr(module, "ClassificationStatistic", Noting)
+    find_in = module.find_present
+    monkeypatch.setattr(module, "find_present", find_present)
     test = read_single(f"{data}:more", 0, None)
     found = fine_tune_on(encoder, data, test)
     # Other truths on test change what is said of the answers, and not the answers.
@@ -83,21 +83,16 @@ def test_fine_tuning_is_judged_on_test_and_chosen_without_it(encoder, data, monk
     assert len(asked) == 4
 
 
-def test_the_bias_of_the_data_is_that_of_a_slow_loop(data, monkeypatch):
-    monkeypatch.setattr("sentire.reproduce.bias.TERMS", {"time": ("monday", "soup"), "rare": ("zebra",)})
-    monkeypatch.setattr("sentire.reproduce.bias.N_ENOUGH", 5)
-    found = audit_data(str(data), None)
-    split = read_labelled(f"{data}:train")
-    assert found["n_texts"] == len(split) == 96
-    rows = [row for row, text in enumerate(split.texts) if re.search(r"\bsoups?\b", text)]
-    assert found["terms"]["soup"]["n"] == len(rows) > 5
-    shares = {label: split.targets[rows, c].mean() for c, label in enumerate(split.space.labels)}
-    in_all = {label: split.targets[:, c].mean() for c, label in enumerate(split.space.labels)}
-    above = max(shares, key=lambda label: shares[label] - in_all[label])
-    below = min(shares, key=lambda label: shares[label] - in_all[label])
-    assert found["terms"]["soup"]["most_above"] == [above, pytest.approx(shares[above]), pytest.approx(in_all[above])]
-    assert found["terms"]["soup"]["most_below"][0] == below
-    assert found["terms"]["zebra"] == {"group": "rare", "n": 0}
+def test_a_class_that_test_lacks_and_nobody_answers_does_not_count(encoder, data, monkeypatch):
+    from sklearn.metrics import f1_score
+
+    test = read_single(f"{data}:more", 0, None)
+    test = test.take(np.flatnonzero(get_classes(test) != 2))
+    answers = np.where(np.arange(len(test)) % 3, get_classes(test), 0)
+    monkeypatch.setattr(module, "run_network", lambda *_: (np.eye(3)[answers], None))
+    found = fine_tune_on(encoder, data, test)
+    assert found["macro_f1"]["value"] == pytest.approx(f1_score(get_classes(test), answers, average="macro"))
+    assert found["accuracy"]["value"] == pytest.approx((get_classes(test) == answers).mean())
 
 
 def test_the_bias_of_an_encoder_is_0_where_it_does_not_see_the_words(data):
@@ -135,6 +130,25 @@ def test_vectors_that_lie_apart_lie_apart_in_the_plane():
     distances = np.linalg.norm(places[:, None] - places[None], axis=2)
     np.fill_diagonal(distances, np.inf)
     assert (group[distances.argmin(axis=1)] == group).mean() > 0.95
+
+
+def test_vectors_without_a_place_in_the_plane_are_refused():
+    vectors = np.random.default_rng(0).normal(size=(20, 6))
+    # Below 91 texts the perplexity is a third of the others.
+    assert np.isfinite(place_in_plane(vectors[:5], seed=0)).all()
+    with pytest.raises(ShapeError, match="the vectors of at least 5 texts, got 4 at vectors"):
+        place_in_plane(vectors[:4], seed=0)
+    with pytest.raises(ShapeError, match="vectors of at least 2 numbers, got 1 at vectors"):
+        place_in_plane(vectors[:, :1], seed=0)
+    broken = vectors.copy()
+    broken[3, 2] = np.nan
+    with pytest.raises(DataError, match="finite numbers, got nan at vectors, row 3, column 2"):
+        place_in_plane(broken, seed=0)
+    broken[3] = 0
+    with pytest.raises(DataError, match="got 1 of 20 that are all zeros at vectors, row 3"):
+        place_in_plane(broken, seed=0)
+    with pytest.raises(DataError, match="vectors that differ, got 20 that are all the same at vectors"):
+        place_in_plane(np.ones((20, 6)), seed=0)
 
 
 def test_a_split_without_a_single_label_is_refused(tmp_path):

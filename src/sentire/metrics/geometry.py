@@ -369,6 +369,9 @@ def _draw_pairs(n_texts: int, n_wanted: int, generator: np.random.Generator) -> 
     n_all = n_texts * (n_texts - 1) // 2
     if n_all <= n_wanted:
         return np.stack(np.triu_indices(n_texts, k=1), axis=1)
+    if 2 * n_wanted > n_all:
+        # Drawing until the last few pairs came by chance would take thousands of rounds.
+        return _find_pairs(np.sort(generator.choice(n_all, size=n_wanted, replace=False, shuffle=False)), n_texts)
     # Two different texts in an order; as often as not the smaller first, so that each pair is equally likely.
     drawn = np.empty(0, dtype=np.int64)
     while len(drawn) < n_wanted:
@@ -383,6 +386,17 @@ def _draw_pairs(n_texts: int, n_wanted: int, generator: np.random.Generator) -> 
     if len(drawn) > n_wanted:
         drawn = np.sort(generator.choice(drawn, size=n_wanted, replace=False))
     return np.stack(np.divmod(drawn, n_texts), axis=1)
+
+
+def _find_pairs(numbers: NDArray[np.int64], n_texts: int) -> Pairs:
+    """Return the pairs at these places in the list (0, 1), (0, 2), … (1, 2), …, each with the smaller text first."""
+    first_texts = np.arange(n_texts - 1, dtype=np.int64)
+    # Where the pairs of each first text begin; whole numbers, since a root would be rounded.
+    starts = first_texts * (2 * n_texts - 1 - first_texts) // 2
+    first = np.searchsorted(starts, numbers, side="right") - 1
+    pairs = np.empty((len(numbers), 2), dtype=np.int64)
+    pairs[:, 0], pairs[:, 1] = first, numbers - starts[first] + first + 1
+    return pairs
 
 
 def _distances(labels: FloatArray, pairs: Pairs) -> FloatArray:

@@ -1,5 +1,7 @@
 """What every measure makes sure of before it counts: shapes that fit, values that are numbers."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -8,6 +10,9 @@ from sentire.core.errors import DataError, ShapeError
 BoolArray = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
 Float32Array = NDArray[np.float32]
+
+SEVERAL_LABELS_HINT = "several labels a text: give an indicator of shape (N, C)"
+"""For measures that take either one class a text or an indicator of labels."""
 
 SMALLEST_NORM = 1e-30
 """A vector shorter than this has no direction that single precision could tell."""
@@ -21,11 +26,10 @@ def check_indicator(values: ArrayLike, *, name: str) -> BoolArray:
         name: What the values are, for messages.
 
     Raises:
-        ShapeError: Not two axes, or one of them is empty.
+        ShapeError: Not two axes, rows of different lengths, or an axis is empty.
         DataError: A value is neither 0 nor 1.
     """
-    array = np.asarray(values)
-    _check_matrix(array, name)
+    array = _as_matrix(values, name)
     if array.dtype == np.bool_:
         return array
     if array.dtype.kind not in "iuf" or not np.isin(array, (0, 1)).all():
@@ -92,11 +96,10 @@ def check_finite(values: ArrayLike, *, name: str) -> FloatArray:
     """Return a float array of shape (N, C) without NaN and infinity.
 
     Raises:
-        ShapeError: Not two axes, or one of them is empty.
+        ShapeError: Not two axes, rows of different lengths, or an axis is empty.
         DataError: A value is NaN, infinite or no number.
     """
-    array = np.asarray(values)
-    _check_matrix(array, name)
+    array = _as_matrix(values, name)
     if array.dtype.kind not in "biuf":
         raise DataError(expected="numbers", got=f"values of {array.dtype}", where=name)
     floats = array.astype(np.float64)
@@ -118,11 +121,10 @@ def check_embeddings(values: ArrayLike, *, name: str = "embeddings", n_at_least:
         n_at_least: How many texts the measure needs.
 
     Raises:
-        ShapeError: Not two axes, one of them empty, or fewer texts than the measure needs.
+        ShapeError: Not two axes, rows of different lengths, an empty axis, or fewer texts than the measure needs.
         DataError: A value is NaN, infinite, beyond single precision, or no number.
     """
-    array = np.asarray(values)
-    _check_matrix(array, name)
+    array = _as_matrix(values, name)
     if len(array) < n_at_least:
         raise ShapeError(expected=f"the vectors of at least {n_at_least} texts", got=str(len(array)), where=name)
     if array.dtype.kind not in "biuf":
@@ -143,7 +145,7 @@ def check_unit_rows(values: ArrayLike, *, name: str = "embeddings", n_at_least: 
     """Return one vector of length 1 a text, shape (N, D), in single precision.
 
     Raises:
-        ShapeError: Not two axes, one of them empty, or fewer texts than the measure needs.
+        ShapeError: Not two axes, rows of different lengths, an empty axis, or fewer texts than the measure needs.
         DataError: A value is not finite, or a vector is all zeros and has no direction.
     """
     vectors = check_embeddings(values, name=name, n_at_least=n_at_least)
@@ -161,11 +163,35 @@ def check_unit_rows(values: ArrayLike, *, name: str = "embeddings", n_at_least: 
     return scaled
 
 
+def as_labels(labels: ArrayLike, *, name: str = "labels", hint: str = "") -> NDArray[np.generic]:
+    """Return labels as an array; names that are objects, as in a column of a table, become an array of text.
+
+    Args:
+        labels: One label a text, or an indicator.
+        name: What the values are, for messages.
+        hint: What to do with several labels a text, for messages.
+
+    Raises:
+        ShapeError: A text has a list of labels.
+    """
+    several = ShapeError(expected="one label a text", got="several in lists", where=name, hint=hint)
+    try:
+        array = np.asarray(labels)
+    except ValueError as error:  # lists of different lengths
+        raise several from error
+    if array.dtype != object:
+        return array
+    items = array.ravel().tolist()
+    if any(isinstance(item, list | tuple | set | frozenset | np.ndarray) for item in items):
+        raise several
+    return array.astype(np.str_) if all(isinstance(item, str) for item in items) else array
+
+
 def check_classes(labels: ArrayLike, *, n_texts: int, name: str = "labels") -> NDArray[np.int64]:
     """Return the class of each text as a number from 0 to K - 1, in the order of the sorted labels, shape (N,).
 
     Args:
-        labels: Shape (N,): whole numbers, booleans or names.
+        labels: Shape (N,): whole numbers, booleans or names; names may be objects, as in a column of a table.
         n_texts: N.
         name: What the values are, for messages.
 
@@ -173,7 +199,7 @@ def check_classes(labels: ArrayLike, *, n_texts: int, name: str = "labels") -> N
         ShapeError: Not one label a text.
         DataError: The labels are neither whole numbers nor names.
     """
-    array = np.asarray(labels)
+    array = as_labels(labels, name=name)
     if array.shape != (n_texts,):
         raise ShapeError(expected=f"one label a text, shape ({n_texts},)", got=f"shape {array.shape}", where=name)
     if array.dtype.kind not in "biuU":
@@ -182,9 +208,15 @@ def check_classes(labels: ArrayLike, *, n_texts: int, name: str = "labels") -> N
     return classes
 
 
-def _check_matrix(array: NDArray[np.generic], name: str) -> None:
+def _as_matrix(values: ArrayLike, name: str) -> NDArray[Any]:
+    expected = "shape (N, C) with N and C at least 1"
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ShapeError(expected=expected, got="rows of different lengths", where=name) from error
     if array.ndim != 2 or 0 in array.shape:
-        raise ShapeError(expected="shape (N, C) with N and C at least 1", got=f"shape {array.shape}", where=name)
+        raise ShapeError(expected=expected, got=f"shape {array.shape}", where=name)
+    return array
 
 
 def _check_same_shape(true: NDArray[np.generic], other: NDArray[np.generic], name: str) -> None:

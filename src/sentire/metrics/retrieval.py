@@ -28,7 +28,16 @@ from numpy.typing import ArrayLike, NDArray
 from sentire.core.errors import DataError, ShapeError, UsageError
 from sentire.core.seeding import make_generator
 from sentire.metrics.bootstrap import DEFAULT_CONFIDENCE, DEFAULT_RESAMPLES, Estimate, MeanStatistic, bootstrap
-from sentire.metrics.inputs import BoolArray, Float32Array, FloatArray, check_classes, check_indicator, check_unit_rows
+from sentire.metrics.inputs import (
+    SEVERAL_LABELS_HINT,
+    BoolArray,
+    Float32Array,
+    FloatArray,
+    as_labels,
+    check_classes,
+    check_indicator,
+    check_unit_rows,
+)
 
 DEFAULT_K = 10
 
@@ -220,14 +229,15 @@ class _Relevance:
 
     def __init__(self, labels: ArrayLike, n_texts: int) -> None:
         self._classes: NDArray[np.int32] | None = None
-        if np.ndim(np.asarray(labels)) == 2:
-            indicator = check_indicator(labels, name="labels")
+        array = as_labels(labels, hint=SEVERAL_LABELS_HINT)
+        if array.ndim == 2:
+            indicator = check_indicator(array, name="labels")
             if len(indicator) != n_texts:
                 raise ShapeError(expected=f"labels of {n_texts} texts", got=str(len(indicator)), where="labels")
             self._shares = indicator.astype(np.float32)
             self._has_any: BoolArray = np.asarray(indicator.any(axis=1))
         else:
-            self._classes = check_classes(labels, n_texts=n_texts).astype(np.int32)
+            self._classes = check_classes(array, n_texts=n_texts).astype(np.int32)
 
     def of(self, block: NDArray[np.int64]) -> BoolArray:
         """Mark the texts that share a label with each of the block, itself among them, shape (B, N)."""

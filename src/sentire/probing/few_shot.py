@@ -5,7 +5,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sentire.core.errors import DataError, UsageError
 from sentire.core.seeding import make_generator
-from sentire.metrics.inputs import check_classes
+from sentire.metrics.inputs import as_labels, check_classes
 
 
 def draw_shots(labels: ArrayLike, n_a_class: int, *, seed: int) -> NDArray[np.int64]:
@@ -33,7 +33,7 @@ def draw_shots(labels: ArrayLike, n_a_class: int, *, seed: int) -> NDArray[np.in
     """
     if n_a_class < 1:
         raise UsageError(expected="at least 1 text of each class", got=str(n_a_class), where="n_a_class")
-    array = np.asarray(labels)
+    array = as_labels(labels)
     classes = check_classes(array, n_texts=len(array) if array.ndim else 0)
     if not len(classes):
         raise DataError(expected="labels to draw from", got="none", where="labels")

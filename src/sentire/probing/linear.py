@@ -116,7 +116,7 @@ def linear_probe(
 
     Raises:
         ShapeError: The splits do not fit together.
-        DataError: A value is not finite, or train has one class only.
+        DataError: A value is not finite, train has one class only, or dev has too few texts for cut-offs.
         UsageError: No strength, or one that is not above 0.
 
     Cost:
@@ -153,6 +153,7 @@ def linear_probe(
             splits.targets[2],
             decisions,
             splits.classes,
+            is_single_label=splits.is_single_label,
             seed=seed,
             n_resamples=n_resamples,
             confidence=confidence,

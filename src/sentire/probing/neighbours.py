@@ -35,7 +35,8 @@ def nearest(queries: ArrayLike, collection: ArrayLike, k: int) -> tuple[NDArray[
 
     Args:
         queries: Shape (Q, D).
-        collection: Shape (N, D); a query that is in it finds itself first.
+        collection: Shape (N, D); a query that is in it finds itself first, unless others point the same way: those are
+            equally similar.
         k: From 1 to N.
 
     Returns:
@@ -154,7 +155,7 @@ def neighbour_probe(
 
     Raises:
         ShapeError: The splits do not fit together.
-        DataError: A vector is not finite or all zeros, or train has one class only.
+        DataError: A vector is not finite or all zeros, train has one class only, or dev has too few texts for cut-offs.
         UsageError: No usable candidate, or one below 1.
         UnknownNameError: No such vote.
     """
@@ -189,6 +190,7 @@ def neighbour_probe(
             splits.targets[2],
             decisions,
             splits.classes,
+            is_single_label=splits.is_single_label,
             seed=seed,
             n_resamples=n_resamples,
             confidence=confidence,

@@ -12,7 +12,15 @@ from sentire.core.errors import DataError, ShapeError
 from sentire.core.seeding import make_generator
 from sentire.metrics.bootstrap import Estimate, bootstrap
 from sentire.metrics.classification import ClassificationStatistic, macro_f1
-from sentire.metrics.inputs import BoolArray, Float32Array, FloatArray, check_embeddings, check_indicator
+from sentire.metrics.inputs import (
+    SEVERAL_LABELS_HINT,
+    BoolArray,
+    Float32Array,
+    FloatArray,
+    as_labels,
+    check_embeddings,
+    check_indicator,
+)
 
 N_FOLDS = 5
 
@@ -23,8 +31,8 @@ class EmbeddedSplit:
 
     Attributes:
         embeddings: Shape (N, D).
-        targets: One class a text, shape (N,), whole numbers or names; or an indicator of labels, shape (N, C); or
-            continuous scores, shape (N, K), for the affect probe.
+        targets: One class a text, shape (N,), whole numbers or names (also as objects, as in a column of a table); or
+            an indicator of labels, shape (N, C); or continuous scores, shape (N, K), for the affect probe.
     """
 
     embeddings: ArrayLike
@@ -54,7 +62,8 @@ class Cutoffs:
 
     Attributes:
         thresholds: Of each label, shape (C,); None where the likeliest class is decided.
-        dev_macro_f1: On dev; by cross-fitting where cut-offs were fitted there.
+        dev_macro_f1: On dev, over the classes that ``ProbeQuality`` tells of; by cross-fitting where cut-offs were
+            fitted there.
     """
 
     thresholds: NDArray[np.float64] | None
@@ -74,9 +83,10 @@ class ProbeQuality:
     """How well a probe's decisions fit the test split.
 
     Attributes:
-        macro_f1: Mean of the classes' F1; classes that test lacks count with what they get, as scikit-learn does.
+        macro_f1: Mean of the classes' F1. Of one class a text, over the classes that are true or answered somewhere in
+            test, as scikit-learn does; of several labels a text, over all labels.
         micro_f1: F1 of all decisions pooled; for one class a text, the accuracy.
-        f1_per_class: By class.
+        f1_per_class: By class, of those that ``macro_f1`` is the mean of.
         n_test: Examples it rests on.
     """
 
@@ -95,7 +105,10 @@ def check_splits(train: EmbeddedSplit, dev: EmbeddedSplit, test: EmbeddedSplit) 
     """
     splits = {"train": train, "dev": dev, "test": test}
     embeddings = check_same_size({name: split.embeddings for name, split in splits.items()})
-    raw = {name: np.asarray(split.targets) for name, split in splits.items()}
+    raw = {
+        name: as_labels(split.targets, name=f"{name} targets", hint=SEVERAL_LABELS_HINT)
+        for name, split in splits.items()
+    }
     for name, targets in raw.items():
         if targets.ndim not in (1, 2) or len(targets) != len(embeddings[name]):
             raise ShapeError(
@@ -154,11 +167,19 @@ def fit_cutoffs(scores: FloatArray, targets: BoolArray, *, is_single_label: bool
         seed: Of the folds that judge the cut-offs.
 
     Raises:
-        UsageError: Fewer dev texts than folds.
+        DataError: Fewer dev texts than the folds of the cut-offs.
     """
     if is_single_label:
-        likeliest = Cutoffs(thresholds=None, dev_macro_f1=float("nan"))
-        return Cutoffs(thresholds=None, dev_macro_f1=macro_f1(targets, likeliest.decide(scores)))
+        decisions = Cutoffs(thresholds=None, dev_macro_f1=float("nan")).decide(scores)
+        present = find_present(targets, decisions)
+        return Cutoffs(thresholds=None, dev_macro_f1=macro_f1(targets[:, present], decisions[:, present]))
+    if len(scores) < N_FOLDS:
+        raise DataError(
+            expected=f"at least {N_FOLDS} dev texts, since cut-offs are cross-fitted",
+            got=str(len(scores)),
+            where="dev",
+            hint="give more dev texts",
+        )
     folds = [
         CalibratedFold(fitted_on=fitted_on, judged=judged, proba=scores)
         for fitted_on, judged in make_folds(len(scores), N_FOLDS, seed)
@@ -167,16 +188,29 @@ def fit_cutoffs(scores: FloatArray, targets: BoolArray, *, is_single_label: bool
     return Cutoffs(thresholds=fitted.thresholds, dev_macro_f1=fitted.cross_fitted["macro_f1"])
 
 
+def find_present(targets: BoolArray, decisions: BoolArray) -> BoolArray:
+    """Mark the classes that are true or decided somewhere, shape (C,): those that a mean over classes runs over.
+
+    The others would count as 0, though nothing was there to find and nothing was found wrongly.
+    """
+    return np.asarray(targets.any(axis=0) | decisions.any(axis=0))
+
+
 def judge_decisions(
     targets: BoolArray,
     decisions: BoolArray,
     classes: Sequence[str],
     *,
+    is_single_label: bool,
     seed: int,
     n_resamples: int,
     confidence: float,
 ) -> ProbeQuality:
     """Measure decisions on test with intervals over texts."""
+    if is_single_label:
+        present = find_present(targets, decisions)
+        targets, decisions = targets[:, present], decisions[:, present]
+        classes = [name for name, is_present in zip(classes, present, strict=True) if is_present]
     found = bootstrap(
         ClassificationStatistic(targets, decisions),
         generator=make_generator(seed, "bootstrap of a probe"),

@@ -17,6 +17,7 @@ from sentire.encoders.token_batches import TokenAssembler
 from sentire.encoders.tokenizer import load_tokenizer
 from sentire.metrics.bootstrap import bootstrap
 from sentire.metrics.classification import ClassificationStatistic
+from sentire.probing.splits import find_present
 from sentire.training.dev_measure import run_network
 from sentire.training.recipe import EncoderRecipe
 from sentire.training.sources import Sources, make_dev_material
@@ -53,6 +54,8 @@ def fine_tune(
     on_progress: OnProgress = stay_quiet,
 ) -> Mapping[str, Any]:
     """Return macro-F1 and accuracy on test with their bootstrap intervals over texts.
+
+    Macro-F1 is the mean over the classes that are true or answered somewhere in test, as in scikit-learn.
 
     Args:
         encoder: Name or folder.
@@ -106,8 +109,10 @@ def fine_tune(
     logits, _ = run_network(network, assembler, asked, next(network.parameters()).device)
     decisions = np.zeros(logits.shape, np.bool_)
     decisions[np.arange(len(logits)), logits.argmax(axis=1)] = True
+    present = find_present(test.targets, decisions)
     found = bootstrap(
-        ClassificationStatistic(test.targets, decisions), generator=make_generator(seed, "bootstrap of fine-tuning")
+        ClassificationStatistic(test.targets[:, present], decisions[:, present]),
+        generator=make_generator(seed, "bootstrap of fine-tuning"),
     )
     return {
         "macro_f1": asdict(found["macro_f1"].estimate(n=len(test))),
