@@ -89,6 +89,12 @@ def test_nothing_is_looked_for(sentire, vectors):
     assert "expected a text to look for, got an empty one" in ran.err
 
 
+def test_nothing_is_looked_for_before_the_texts_are_read(sentire, rows_file, monkeypatch):
+    monkeypatch.setattr("sentire.representations.load.load_encoder", None)  # calling it would be an error
+    ran = sentire("search", "so glad", "  ", "--in", rows_file)
+    assert (ran.code, "expected a text to look for, got an empty one" in ran.err) == (2, True)
+
+
 def test_texts_that_are_cut_are_told(sentire, encoder, tmp_path):
     path = tmp_path / "rows.txt"
     path.write_text("so glad " * 12_500 + "\n" + "so glad " * 12_500 + "never\n" + "what a day\n")

@@ -83,3 +83,5 @@ def test_an_index_of_nothing_and_of_other_shapes():
         Index(ENCODER, ["a", "b"], ["a", "b"], np.ones((2, 3)))
     with pytest.raises(ShapeError, match="got 1 ids"):
         make_index(ENCODER, ["west", "east"], ids=["w"])
+    with pytest.raises(DataError, match="texts to search in, got 2 of white space alone at text 2"):
+        make_index(ENCODER, ["west", "", " \n"])

@@ -46,6 +46,7 @@ def search(
     from sentire.cli.console import make_console
     from sentire.cli.found_table import print_found
     from sentire.core.errors import UsageError
+    from sentire.representations.index import check_query
     from sentire.representations.index import search as find
     from sentire.runtime.text_rows import Source
     from sentire.storage.lines import STDIN
@@ -58,6 +59,8 @@ def search(
     if queries == path == STDIN:
         raise UsageError(expected="standard input for one of --queries and --in", got="- for both")
     wanted = list(texts or _read_queries(queries or STDIN, encoding))
+    for text in wanted:  # before minutes are spent on the texts to search in
+        check_query(text)
     source = Source(
         path=path,
         file_format=check_format(file_format) if file_format else None,

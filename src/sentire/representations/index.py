@@ -133,9 +133,16 @@ def make_index(
 
     Raises:
         ShapeError: Not one identifier a text.
-        DataError: There is no text, or an element is none.
+        DataError: There is no text, or an element is none or blank: a vector of nothing would be near to many.
     """
     listed = list_texts(texts)
+    if blanks := [row for row, text in enumerate(listed, start=1) if not text.strip()]:
+        raise DataError(
+            expected="texts to search in",
+            got=f"{len(blanks):,} of white space alone",
+            where=f"text {blanks[0]:,}",
+            hint="leave them out, and their ids",
+        )
     numbers = [str(number) for number in range(1, len(listed) + 1)] if ids is None else ids
     return Index(encoder, numbers, listed, encoder.encode(listed, on_progress=on_progress))
 
@@ -152,6 +159,15 @@ def search(index: Index, text: str, top: int = 10) -> list[Found]:
         UsageError: The text is blank, or ``top`` is no whole number of at least 1.
         DataError: The text is none.
     """
+    check_query(text)
+    return index.find(index.encoder.encode([text])[0], top)
+
+
+def check_query(text: str) -> None:
+    """Refuse a text that cannot be looked for.
+
+    Raises:
+        UsageError: It is blank.
+    """
     if isinstance(text, str) and not text.strip():
         raise UsageError(expected="a text to look for", got="an empty one", where="text")
-    return index.find(index.encoder.encode([text])[0], top)
