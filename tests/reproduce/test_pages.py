@@ -9,7 +9,7 @@ from sentire.core.errors import ArtifactError, ConfigError, UnknownNameError
 from sentire.reproduce.carl_page import render_carl_page
 from sentire.reproduce.claims import Claim, render_claims
 from sentire.reproduce.retrofit_page import render_retrofit_page
-from sentire.reproduce.rows import Cell, find_cell, render_table
+from sentire.reproduce.rows import Cell, find_cell, render_table, scale, subtract
 from sentire.reproduce.suites import SUITES, get_suite, make_settings, run_suite, write_page
 
 FOUND = {
@@ -41,6 +41,18 @@ def test_one_run_has_its_own_interval_and_several_have_that_of_their_mean():
     assert math.isnan(plain.low)
 
 
+def test_no_end_is_shown_that_the_measure_cannot_have():
+    apart = {f"few-shot.a.x-{seed}": {"macro_f1": value, "shift": value} for seed, value in ((1, 0.1), (2, 0.9))}
+    cell = find_cell(apart, "few-shot.a", "x", (1, 2), ("macro_f1",))
+    assert cell.render() == ".500 (.000 to 1.000)"
+    assert cell.high - cell.mean == pytest.approx(12.706 * 0.4, abs=1e-3)  # whole, where it is reckoned with
+    assert scale(cell, 1000).render() == "500.000 (.000 to 1000.000)"
+    assert find_cell(apart, "few-shot.a", "x", (1, 2), ("shift",)).render() == ".500 (.000 to 5.582)"
+    assert subtract(cell, cell).render() == ".000 (.000 to .000)"
+    lower = replace(cell, mean=0.4, values=(0.0, 0.8))
+    assert subtract(lower, scale(cell, 2)).render() == "-.600 (-5.682 to 4.482)"
+
+
 def test_a_table_shows_gaps_and_leaves_empty_rows_out():
     cells = {"a": Cell(mean=0.5, low=0.4, high=0.6, values=()), "b": None}
     other = {"a": None, "b": Cell(mean=-0.25, low=math.nan, high=math.nan, values=())}
@@ -51,6 +63,7 @@ def test_a_table_shows_gaps_and_leaves_empty_rows_out():
         "| A | .50 (.40 to .60) | – |",
         "| B | – | -.25 |",
     ]
+    assert render_table("x", {"c": "C"}, {"one": cells}) == "Not measured yet."
 
 
 def make_cell(mean, reach=0.01, spread=(-0.005, 0.0, 0.005), within=0.0):
@@ -65,12 +78,22 @@ def alone(mean, reach=0.01):
 @pytest.mark.parametrize(
     ("claim", "verdict"),
     [
-        (Claim.of_ratio("x", make_cell(0.13), make_cell(0.1), 1.3), "held"),
-        (Claim.of_ratio("x", make_cell(0.129), make_cell(0.1), 1.3), "did not hold"),
+        (Claim.of_ratio("x", make_cell(0.131, spread=(0.0, 0.0)), make_cell(0.1, spread=(0.0, 0.0)), 1.3), "held"),
+        (
+            Claim.of_ratio("x", make_cell(0.129, spread=(0.0, 0.0)), make_cell(0.1, spread=(0.0, 0.0)), 1.3),
+            "did not hold",
+        ),
+        # Twice as many times as asked for in the mean, and one seed of three is not.
+        (Claim.of_ratio("x", make_cell(0.26, spread=(0.15, 0.0, -0.15)), make_cell(0.1), 1.3), "undecided"),
+        (Claim.of_ratio("x", alone(0.16), alone(0.1), 1.3), "held"),
+        (Claim.of_ratio("x", alone(0.14), alone(0.1), 1.3), "undecided"),
+        (Claim.of_ratio("x", alone(0.11), alone(0.1), 1.3), "did not hold"),
         (Claim.of_ratio("x", make_cell(0.1), make_cell(0.0), 1.3), "undecided"),
         (Claim.of_ratio("x", make_cell(-0.2), make_cell(-0.1), 1.3), "undecided"),
         (Claim.of_order("x", make_cell(0.1), make_cell(0.2)), "held"),
         (Claim.of_order("x", make_cell(0.2), make_cell(0.1)), "did not hold"),
+        (Claim.of_order("x", make_cell(0.1), make_cell(0.2, spread=(0.15, 0.0, -0.15))), "undecided"),
+        (Claim.of_order("x", alone(0.1), alone(0.11)), "undecided"),
         # Against one run: by the intervals of both.
         (Claim.of_interval("x", make_cell(0.52), alone(0.5)), "held"),
         (Claim.of_interval("x", make_cell(0.513), alone(0.5)), "undecided"),
@@ -115,12 +138,12 @@ def test_every_suite_has_parts_that_fit_together_and_a_page_of_gaps(tmp_path, na
 
 def test_a_page_reads_what_the_parts_found():
     settings = make_settings(SUITES["retrofit"], is_quick=True, overrides={"seeds": [1]})
-    estimate = {"value": 0.2, "low": 0.1, "high": 0.3}
+    estimate = {"value": 0.2, "low": 0.19, "high": 0.21}
     names = ("ami", "ari", "fms", "mrr", "precision_at_1", "precision_at_k", "map_at_r", "shift")
     emotions = dict.fromkeys(names, estimate)
-    better = emotions | {"precision_at_1": {"value": 0.3, "low": 0.2, "high": 0.4}}
+    better = emotions | {"precision_at_1": {"value": 0.3, "low": 0.29, "high": 0.31}}
     page = render_retrofit_page(settings, {"emotions.pretrained": emotions, "emotions.retrofit-1": better})
-    assert "| pre-trained | .200 (.100 to .300) |" in page
+    assert "| pre-trained | .200 (.190 to .210) |" in page
     assert "| P@1: retrofitted at least 1.3 times the pre-trained encoder's | – | .300" in page
     assert "1.50 times | held |" in page
     assert "1.00 times | did not hold |" in page

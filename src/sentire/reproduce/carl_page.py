@@ -43,15 +43,35 @@ def render_carl_page(settings: CarlSettings, found: Mapping[str, Figures]) -> st
             emotion[MAIN],
             emotion[PRETRAINED],
             1.1,
-            paper="up to 15.5 % above its baselines",
+            paper="up to 15.5 % above its baselines, which are others",
         ),
         *(
             Claim.of_interval(
                 f"{dimension} by a probe: above the pre-trained encoder's",
                 affect[f"{dimension[0].upper()} r"][MAIN],
                 affect[f"{dimension[0].upper()} r"][PRETRAINED],
+                paper="yes",
             )
             for dimension in ("valence", "arousal")
+        ),
+        *(
+            Claim.of_interval(
+                f"{title}: above the pre-trained encoder's", column[MAIN], column[PRETRAINED], paper="yes, each task"
+            )
+            for title, column in {**probes, **whole}.items()
+            if column is not emotion
+        ),
+        Claim.of_order(
+            "texts close in affect lie closer (alignment)",
+            shape["alignment"][MAIN],
+            shape["alignment"][PRETRAINED],
+            paper="well aligned",
+        ),
+        Claim.of_order(
+            "vectors are spread more evenly (uniformity)",
+            shape["uniformity"][MAIN],
+            shape["uniformity"][PRETRAINED],
+            paper="uniformly distributed",
         ),
         *(
             Claim.of_interval(f"both tasks together are better than {title}", emotion[MAIN], emotion[row])
@@ -63,6 +83,7 @@ def render_carl_page(settings: CarlSettings, found: Mapping[str, Figures]) -> st
     ]
     parts = [
         "## Valence and arousal by a ridge probe, EmoBank test\n",
+        "On the scale from -1 to 1; an RMSE on EmoBank's own scale, from 1 to 5, is twice as large.\n",
         _say_baseline(found),
         render_table("frozen", TITLES, affect),
         "\n## Polarity, sentiment and emotions by a linear probe\n",

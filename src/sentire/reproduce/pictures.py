@@ -78,9 +78,10 @@ def draw_curves(panels: Mapping[str, Mapping[str, Mapping[int, Cell | None]]], *
 def _draw_line(axis: Any, name: str, cells: Mapping[int, Cell], *, shift: float) -> None:
     sizes: Sequence[float] = [shift * size for size in cells]  # beside each other, so that all intervals can be seen
     means = [cell.mean for cell in cells.values()]
+    ends = [cell.shown_ends for cell in cells.values()]
     reach = [
-        [0.0 if np.isnan(cell.low) else cell.mean - cell.low for cell in cells.values()],
-        [0.0 if np.isnan(cell.high) else cell.high - cell.mean for cell in cells.values()],
+        [0.0 if np.isnan(low) else mean - low for mean, (low, _) in zip(means, ends, strict=True)],
+        [0.0 if np.isnan(high) else high - mean for mean, (_, high) in zip(means, ends, strict=True)],
     ]
     axis.errorbar(sizes, means, yerr=reach, label=name, marker="o", markersize=3, capsize=2)
 

@@ -2,12 +2,25 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sentire.probing.seeds import summarise_seeds
 from sentire.reproduce.part import Figures
 from sentire.reproduce.shelf import PRETRAINED
+
+_SHARES = (
+    *("macro_f1", "accuracy", "fms", "mrr", "precision_at_1", "precision_at_k", "map_at_r"),
+    *("share_flipped", "mean_absolute_shift"),
+)
+_LIMITS: Mapping[str, tuple[float, float]] = {
+    **dict.fromkeys(_SHARES, (0.0, 1.0)),
+    **dict.fromkeys(("ami", "ari", "pearson", "spearman", "concordance"), (-1.0, 1.0)),
+    **dict.fromkeys(("rmse", "rmse_mean_baseline", "shift"), (0.0, math.inf)),
+    "alignment": (0.0, 4.0),  # of vectors of length 1, as the next
+    "uniformity": (-8.0, 0.0),
+}
+"""What a measure can be, by its key in a part."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +33,7 @@ class Cell:
         high: Upper end.
         values: Of the runs, in the order of the seeds.
         reach_within: Half the width of the interval that a run has by itself, on average; 0 where it has none.
+        limits: What the measure can be; the ends of the interval are shown no further.
     """
 
     mean: float
@@ -27,6 +41,7 @@ class Cell:
     high: float
     values: tuple[float, ...]
     reach_within: float = 0.0
+    limits: tuple[float, float] = (-math.inf, math.inf)
 
     def render(self, digits: int = 3) -> str:
         """Return the mean with its interval.
@@ -35,8 +50,15 @@ class Cell:
             >>> Cell(mean=0.5, low=0.45, high=0.55, values=(0.48, 0.52)).render()
             '.500 (.450 to .550)'
         """
-        interval = "" if math.isnan(self.low) else f" ({_short(self.low, digits)} to {_short(self.high, digits)})"
+        low, high = self.shown_ends
+        interval = "" if math.isnan(low) else f" ({_short(low, digits)} to {_short(high, digits)})"
         return f"{_short(self.mean, digits)}{interval}"
+
+    @property
+    def shown_ends(self) -> tuple[float, float]:
+        """Ends of the interval within what the measure can be: that of few seeds may reach beyond."""
+        least, most = self.limits
+        return max(self.low, least), min(self.high, most)
 
 
 def find_cell(
@@ -74,9 +96,16 @@ def find_cell(
     reaches = [(high - low) / 2 for low, high in ends if math.isfinite(high - low)]
     reach_within = math.fsum(reaches) / len(reaches) if reaches else 0.0
     if len(values) > 1:
-        return summarise(values, reach_within)
+        return replace(summarise(values, reach_within), limits=_get_limits(path))
     ((low, high),) = ends
-    return Cell(mean=values[0], low=low, high=high, values=tuple(values), reach_within=reach_within)
+    return Cell(
+        mean=values[0],
+        low=low,
+        high=high,
+        values=tuple(values),
+        reach_within=reach_within,
+        limits=_get_limits(path),
+    )
 
 
 def summarise(values: Sequence[float], reach_within: float = 0.0) -> Cell:
@@ -100,6 +129,39 @@ def summarise(values: Sequence[float], reach_within: float = 0.0) -> Cell:
     )
 
 
+def scale(cell: Cell, factor: float) -> Cell:
+    """Return a figure in another unit, or so many times it; the factor is above 0."""
+    return replace(
+        cell,
+        mean=factor * cell.mean,
+        low=factor * cell.low,
+        high=factor * cell.high,
+        values=tuple(factor * value for value in cell.values),
+        reach_within=factor * cell.reach_within,
+        limits=(factor * cell.limits[0], factor * cell.limits[1]),
+    )
+
+
+def subtract(first: Cell, second: Cell) -> Cell:
+    """Return how far one figure is above another.
+
+    Where both were measured with the same seeds, and so with the same draws, the interval holds the t-interval of the
+    differences and, in quadrature, what either reaches within a run; else the intervals of both. The texts that were
+    measured on count as if each figure had its own, though both have the same, so that the interval is rather too wide.
+    """
+    reach_within = math.hypot(first.reach_within, second.reach_within)
+    if len(first.values) == len(second.values) > 1:
+        return summarise([one - other for one, other in zip(first.values, second.values, strict=True)], reach_within)
+    gap = first.mean - second.mean
+    return Cell(
+        mean=gap,
+        low=gap - math.hypot(first.mean - first.low, second.high - second.mean),
+        high=gap + math.hypot(first.high - first.mean, second.mean - second.low),
+        values=(gap,),
+        reach_within=reach_within,
+    )
+
+
 def render_table(
     title: str, rows: Mapping[str, str], columns: Mapping[str, Mapping[str, Cell | None]], *, digits: int = 3
 ) -> str:
@@ -108,7 +170,7 @@ def render_table(
     Args:
         title: Head of the first column.
         rows: Titles by name.
-        columns: By title, the cell of each row; rows without any cell are left out.
+        columns: By title, the cell of each row; rows without any cell are left out, and a table without rows.
         digits: After the point.
     """
     lines = [f"| {title} | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
@@ -117,7 +179,11 @@ def render_table(
         if any(cell is not None for cell in cells):
             texts = ["–" if cell is None else cell.render(digits) for cell in cells]
             lines.append(f"| {shown} | {' | '.join(texts)} |")
-    return "\n".join(lines)
+    return "\n".join(lines) if len(lines) > 2 else "Not measured yet."
+
+
+def _get_limits(path: Sequence[str]) -> tuple[float, float]:
+    return _LIMITS.get(path[-1], (-math.inf, math.inf))
 
 
 def _follow(figures: Figures, path: Sequence[str]) -> Any:

@@ -155,11 +155,12 @@ def write_page(name: str, settings: Any, results: Path, found: Mapping[str, Figu
     suite = get_suite(name)
     make_directory(results)
     pictures = suite.draw(settings, found)
-    size = ", ".join(f"{key} {value}" for key, value in dump_config(settings).items() if value != "")
+    size = ", ".join(f"{key} {_show(key, value)}" for key, value in dump_config(settings).items() if value != "")
     state = "all of its" if len(found) == n_parts else f"{len(found)} of its {n_parts}"
     intro = (
         f"Made by `sentire reproduce {name}` from {state} parts. Means with 95 % intervals: of one run, the bootstrap "
-        "over texts; of several, the t-interval over seeds and that of the texts, added in quadrature.\n"
+        "over texts; of several, the t-interval over seeds and that of the texts, added in quadrature, shown as far as "
+        "the measure can go.\n"
     )
     page = "\n".join(
         [
@@ -175,6 +176,10 @@ def write_page(name: str, settings: Any, results: Path, found: Mapping[str, Figu
         write_bytes(results / path, content)
     write_bytes(results / PAGE_NAME, page.encode())
     return page
+
+
+def _show(key: str, value: Any) -> Any:
+    return "all" if key.startswith("n_") and value == 0 else value
 
 
 def _read_notes(path: Path) -> list[str]:
