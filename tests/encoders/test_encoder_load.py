@@ -261,6 +261,42 @@ def test_an_added_token_counts_too(tmp_path, write):
     assert load_tokenizer(path).get_vocab_size() == 41
 
 
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+def test_a_tokenizer_whose_padding_is_another_piece(tmp_path, write, model_type):
+    # Both [PAD] and <pad> are there: one of them is the encoder's, whatever its kind.
+    path = write(tmp_path, model_type) / "tokenizer.json"
+    _, shape = load(tmp_path)
+    parts = orjson.loads(path.read_bytes())
+    vocabulary = parts["model"]["vocab"]
+    own = {0: "[PAD]", 1: "<pad>"}[shape.padding_id]
+    vocabulary[own], vocabulary["soup"] = vocabulary["soup"], vocabulary[own]
+    path.write_bytes(orjson.dumps(parts))
+    message = rf"whose padding has id {shape.padding_id}, as config\.json says, got '.+' with id \d+ at .*json; take"
+    with pytest.raises(ArtifactError, match=message):
+        load(tmp_path)
+    assert load_tokenizer(path).token_to_id(own) != shape.padding_id
+    # Without any piece of that name there is nothing to compare.
+    for name in ("[PAD]", "<pad>"):
+        vocabulary[name.upper() + "?"] = vocabulary.pop(name)
+    path.write_bytes(orjson.dumps(parts))
+    load(tmp_path)
+
+
+def test_a_tokenizer_of_far_fewer_pieces(tmp_path, write):
+    path = write(tmp_path) / "tokenizer.json"
+    parts = orjson.loads(path.read_bytes())
+    vocabulary = parts["model"]["vocab"]
+    parts["model"]["vocab"] = {piece: number for piece, number in vocabulary.items() if number < 20}
+    path.write_bytes(orjson.dumps(parts))
+    load(tmp_path)  # the rest is room, as embeddings have that are padded to a round number
+    parts["model"]["vocab"].popitem()
+    path.write_bytes(orjson.dumps(parts))
+    message = r"own tokenizer, with pieces for half of its 40 embeddings or more, got 19 at .*tokenizer\.json; take"
+    with pytest.raises(ArtifactError, match=message):
+        load(tmp_path)
+    assert load_tokenizer(path).get_vocab_size() == 19
+
+
 # --- the real one -----------------------------------------------------------------------------------------------
 
 SENTENCES = [

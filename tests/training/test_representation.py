@@ -35,6 +35,7 @@ from sentire.core.errors import (
 )
 from sentire.core.labels import LabelSpace, load_label_space
 from sentire.core.progress import stay_quiet
+from sentire.core.seeding import make_generator
 from sentire.encoders.embed import embed_batch, run_encoder
 from sentire.encoders.sources import find_encoder
 from sentire.losses.supervised_contrastive import supcon_loss
@@ -514,12 +515,33 @@ def test_the_target_follows_and_the_queue_holds_the_last_keys(make, tmp_path, mo
             },
             r"got a:b, which is learned from at data\.affect_dev",
         ),
+        (
+            {"affect": True, "momentum": {"weight": 1.0}, "data": {"train": "a:b", "rows": "all"}},
+            r"no texts with labels, since no term learns from them, got a:b at data\.train of tiny; leave them out, or",
+        ),
+        (
+            {"contrast": CONTRAST, "data": {"affect_train": [{"data": "a:b"}]}},
+            r"no texts with valence and arousal, since no term learns from them, got a:b at data\.affect_train of tiny",
+        ),
+        (
+            {
+                "classification": {"weight": 1.0, "further_weight": 1.0},
+                "data": {"train": "a:b", "further_train": "a:b"},
+            },
+            r"a second task on texts of its own, got a:b, which is data\.train, too, at data\.further_train of tiny",
+        ),
         ({"contrast": CONTRAST, "data": {"dev": "a:test"}}, r"a dev split, since .* got a:test at data\.dev of tiny"),
     ],
 )
 def test_sections_that_do_not_fit_together_are_refused(make, sections, said):
     with pytest.raises(ConfigError, match=said):
         check_representation_recipe(make(**sections))
+
+
+def test_texts_that_preservation_alone_learns_from_are_taken(make):
+    mixed = {"data": {"train": "a:b", "affect_train": [{"data": "c:d"}]}, "preservation": {"weight": 1.0}}
+    check_representation_recipe(make(affect=True, momentum={"weight": 1.0}, **mixed))
+    check_representation_recipe(make(contrast=CONTRAST | {"sampler": "plain"}, **mixed))
 
 
 @pytest.mark.parametrize(
@@ -548,8 +570,6 @@ def test_a_setting_out_of_its_range_is_refused_by_its_name(make, section, key):
 def test_data_that_cannot_be_learned_from_is_refused(make, data, tmp_path):
     with pytest.raises(ConfigError, match=r"a queue of at most 96 keys, one a text, got 97"):
         train_representation(make(affect=True, momentum={"weight": 1.0, "queue_size": 97}), tmp_path)
-    with pytest.raises(UsageError, match=r"batch"):
-        train_representation(make(contrast=CONTRAST, optimisation={"batch_size": 512}), tmp_path)
     # Of all texts, those with ratings alone are keys.
     mixed = {"affect_train": [{"data": f"{data}:more"}], "affect_dev": f"{data}:dev"}
     with pytest.raises(ConfigError, match=r"a queue of at most 12 keys, one a text, got 16"):
@@ -558,6 +578,33 @@ def test_data_that_cannot_be_learned_from_is_refused(make, data, tmp_path):
         )
     with pytest.raises(ConfigError, match=r"at most 40 tokens, which the encoder has positions for, got 41"):
         train_representation(make(contrast=CONTRAST, encoder={"max_tokens": 41}), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("sections", "said"),
+    [
+        (
+            {"contrast": CONTRAST, "optimisation": {"batch_size": 512}},
+            r"a batch of at most \d+ rows, as many as there are, got 512 at optimisation\.batch_size of tiny",
+        ),
+        (
+            {"contrast": {"weight": 1.0, "per_class": 2}},
+            r"at most 3 classes in a batch, as many as there are, got 16 / 2 = 8 at optimisation\.batch_size of tiny",
+        ),
+        (
+            {"contrast": CONTRAST | {"positives": "ekman"}},
+            r"labels that have Ekman's groups, got those of toy at contrast\.positives of tiny; take positives = ",
+        ),
+    ],
+)
+def test_settings_that_do_not_fit_the_data_are_refused_before_anything_is_embedded(make, tmp_path, sections, said):
+    def refuse(encoder, texts):
+        raise AssertionError
+
+    recipe = make(**sections | {"preservation": {"weight": 1.0}})
+    with pytest.raises(ConfigError, match=said):
+        train_representation(recipe, tmp_path / "out", fixed_vectors=refuse)
+    assert not (tmp_path / "out" / "checkpoints").exists()
 
 
 def test_files_of_others_are_never_overwritten(make, tmp_path):
@@ -581,6 +628,9 @@ def test_labels_of_one_ekman_group_are_positive(make):
     assert of["annoyance"] == of["anger"] != of["grief"] == of["sadness"]
     assert of["neutral"] not in (of["joy"], of["anger"], of["sadness"])
     assert _find_groups(make(contrast=CONTRAST), sources) is None
+    # Where the labels are Ekman's own, each is its group.
+    sources.space = load_label_space("ekman")
+    assert _find_groups(make(contrast=CONTRAST | {"positives": "ekman"}), sources).tolist() == list(range(7))
 
 
 def test_several_processes_are_refused(make, tmp_path, monkeypatch):
@@ -593,6 +643,13 @@ def test_several_processes_are_refused(make, tmp_path, monkeypatch):
     step = type("Step", (), {"accelerator": Two(), "rows": np.arange(4)})()
     with pytest.raises(UsageError, match=r"one process, since a contrast needs the whole batch, got 2"):
         made[0].add_gradients(step)
+    # In each of them alike, before one of them holds the lock for which the others would wait.
+    monkeypatch.setattr("sentire.training.representation.make_accelerator", Two)
+    told = []
+    with pytest.raises(UsageError, match=r"one process, since a contrast needs the whole batch, got 2"):
+        train_representation(make(contrast=CONTRAST), tmp_path / "two", on_progress=lambda *news: told.append(news))
+    assert not told
+    assert not (tmp_path / "two").exists()
 
 
 def test_a_text_takes_the_mean_of_its_labels_affect():
@@ -666,6 +723,30 @@ def test_a_loss_that_is_no_number_ends_the_training(make, tmp_path, monkeypatch,
         train_representation(make(**sections), tmp_path)
 
 
+@pytest.mark.parametrize("method", ["carl", "ptd"])
+def test_a_gradient_that_is_no_number_ends_the_training_before_tokens_are_moved(make, tmp_path, monkeypatch, method):
+    class Spoil(torch.autograd.Function):
+        @staticmethod
+        def forward(_, values):
+            return values.clone()
+
+        @staticmethod
+        def backward(_, gradient):
+            return gradient * math.inf
+
+    init = RepresentationObjective.__init__
+
+    def spoil_gradients(self, *args, **options):
+        init(self, *args, **options)
+        self.network.projection.register_forward_hook(lambda *given: Spoil.apply(given[2]))
+
+    monkeypatch.setattr(RepresentationObjective, "__init__", spoil_gradients)
+    with pytest.raises(
+        TrainingError, match=r"a finite loss and gradient, got nan at step 1 at tiny; nothing .*lower the learning rate"
+    ):
+        train_representation(make(**METHODS[method]), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("value", "got"),
     [(math.nan, r"\d+ of \d+ others"), (math.inf, r"\d+ of \d+ others"), (0.0, r"(\d+) of \1 of length 0")],
@@ -697,6 +778,37 @@ def test_texts_that_never_meet_a_positive_are_no_training(make, tmp_path):
         match=r"texts with a positive in their batch, got none among \d+ since .*at contrast of tiny; take",
     ):
         train_representation(recipe, tmp_path / "out")
+
+
+def test_texts_that_only_their_own_keys_attract_have_no_positive(make, tmp_path):
+    names = write_own(tmp_path / "own", [["glad"]] * 40)
+    data = {"affect_train": [{"data": names["train"]}]}
+    recipe = make(affect=True, momentum={"weight": 1.0, "bandwidth": 1e-6}, data=data)
+    with pytest.raises(
+        TrainingError,
+        match=r"texts with a positive among the keys, got none among 40 since .*at momentum of tiny; take .*bandwidth",
+    ):
+        train_representation(recipe, tmp_path / "out")
+
+
+def test_a_text_that_another_key_attracts_has_a_positive(make, tmp_path, monkeypatch):
+    made = watch(monkeypatch)
+    recipe = make(affect=True, momentum={"weight": 1.0, "bandwidth": 0.5, "queue_size": 0})
+    train_representation(recipe, tmp_path)
+    (objective,) = made
+    network, rows = objective.network, np.arange(5)
+    objective._material.affect[rows] = [[0, 0], [0, 0.1], [50, 0], [-50, 0], [50, 0.1]]
+    vectors, keys = torch.randn(5, 8), torch.nn.functional.normalize(torch.randn(5, 64), dim=1)
+    network.anchors.zero_()
+    loss = objective._contrast_with_keys(vectors, rows, keys)
+    assert network.anchors.tolist() == [5, 1]  # the one at -50
+    # It stays in the loss, whose formula has its own key.
+    own = torch.from_numpy(objective._material.affect[rows])
+    values = weighted_contrastive_loss(
+        network.project(vectors), keys, affect_weights(own, own, bandwidth=0.5), temperature=0.1
+    )
+    assert len(values) == 5
+    torch.testing.assert_close(loss, values.mean())
 
 
 def test_a_batch_of_one_text_has_nothing_to_be_told_from_and_is_counted(make, tmp_path):
@@ -739,6 +851,33 @@ def test_what_is_left_out_is_counted(make, data, tmp_path):
         "without_usable_label": 0,
         "without_one_label_alone": 96 - n_single,
     }
+
+
+def test_dev_texts_without_one_label_alone_are_counted(make, data, tmp_path):
+    recipe = make(**METHODS["categories"] | {"data": {"rows": "all", "n_dev": 30}})
+    report = train_representation(recipe, tmp_path / "out").report
+    every = read_labelled(f"{data}:dev", None, None)
+    drawn = np.sort(make_generator(3, f"drawn from {data}:dev").choice(len(every), size=30, replace=False))
+    single = [every.texts[row] for row in drawn if every.targets[row].sum() == 1]
+    assert 0 < len(single) < 30
+    assert read_representation_sources(recipe).dev.texts == single
+    assert report["left_out"][f"{data}:dev"] == {**every.left_out, "without_one_label_alone": 30 - len(single)}
+    assert report["n_dev_texts"] == {f"{data}:dev": len(single)}
+    # Where they are left out in reading, the draw is of the others, and nothing is counted twice.
+    report = train_representation(make(contrast=CONTRAST, data={"n_dev": 12}), tmp_path / "single").report
+    assert report["n_dev_texts"] == {f"{data}:dev": 12}
+    assert report["left_out"][f"{data}:dev"]["without_one_label_alone"] == (every.targets.sum(axis=1) != 1).sum()
+
+
+def test_a_dev_without_one_text_of_one_label_is_refused(make, tmp_path):
+    names = write_own(tmp_path / "own", [["glad"], ["cross"]] * 20)
+    (tmp_path / "own" / "more.jsonl").write_bytes(
+        b"\n".join(orjson.dumps(row) for row in invent_rows(60, seed=4) if len(row["labels"]) > 1) + b"\n"
+    )
+    names["dev"] = names["train"].replace(":train", ":more")
+    recipe = make(**METHODS["categories"] | {"data": names | {"rows": "all"}})
+    with pytest.raises(DataError, match=r"dev texts with one label, got none at .*:more; take another metric and no d"):
+        train_representation(recipe, tmp_path / "out")
 
 
 def test_valence_and_arousal_may_come_from_a_model(make, data, tmp_path):
@@ -811,3 +950,42 @@ def test_a_tokenizer_of_other_weights_is_refused(make, tmp_path):
     tokenizer.save(str(folder / "tokenizer.json"))
     with pytest.raises(ArtifactError, match=r"the encoder's own tokenizer, with ids below its \d+ .*got 'hooray'"):
         train_representation(make(contrast=CONTRAST, encoder={"name": str(folder)}), tmp_path / "out")
+
+
+@pytest.mark.parametrize(("own", "other"), [("bert", "roberta"), ("roberta", "bert"), ("electra", "roberta")])
+def test_a_tokenizer_of_another_kind_of_encoder_is_refused(make, data, tmp_path, own, other):
+    folder, donor = (write_tiny_encoder(tmp_path / f"{kind} files", kind) for kind in (own, other))
+    (folder / "tokenizer.json").write_bytes((donor / "tokenizer.json").read_bytes())
+    said = (
+        r"the encoder's own tokenizer, whose padding has id (0|1), as config\.json says, got '.+' with id (0|1) at .*"
+    )
+    with pytest.raises(ArtifactError, match=said + r"tokenizer\.json; take tokenizer\.json and model"):
+        train_representation(make(contrast=CONTRAST, encoder={"name": str(folder)}), tmp_path / "out")
+    with pytest.raises(ArtifactError, match=said):
+        load_encoder(str(folder))
+    sources = read_representation_sources(make(**METHODS["jaccard"]))
+    pair = Sources(labelled=[sources.labelled], unlabelled={}, rated=None, dev=sources.dev, dev_rated=None)
+    with pytest.raises(ArtifactError, match=said):
+        fit_encoder(make_recipe(data, folder), find_encoder(str(folder)), pair, tmp_path, on_progress=stay_quiet)
+
+
+@pytest.mark.parametrize("lack", ["template", "padding"])
+def test_a_tokenizer_that_cannot_be_saved_is_refused_before_the_training(make, tmp_path, lack):
+    folder = write_tiny_encoder(tmp_path / "odd")
+    tokenizer = orjson.loads((folder / "tokenizer.json").read_bytes())
+    if lack == "template":
+        tokenizer["post_processor"] = None
+    else:
+        vocabulary = tokenizer["model"]["vocab"]
+        vocabulary.pop("[PAD]")
+        tokenizer["added_tokens"] = [one for one in tokenizer["added_tokens"] if one["content"] != "[PAD]"]
+    (folder / "tokenizer.json").write_bytes(orjson.dumps(tokenizer))
+    told = []
+    with pytest.raises(ArtifactError, match=r"the encoder's own tokenizer, with a piece 0 for padding"):
+        train_representation(
+            make(contrast=CONTRAST, encoder={"name": str(folder)}),
+            tmp_path / "out",
+            on_progress=lambda *news: told.append(news[2]),
+        )
+    assert told == ["reading"]
+    assert not (tmp_path / "out").exists()

@@ -83,7 +83,6 @@ def build_encoder(files: EncoderFiles, *, seed: int = 0) -> tuple[torch.nn.Modul
     """
     config = read_json_file(files.config)
     shape = describe_encoder(config, where=str(files.config))
-    load_tokenizer(files.tokenizer, vocab_size=shape.vocab_size)
     settings = {key: value for key, value in config.items() if key in _PASSED_ON}
     settings["pad_token_id"] = shape.padding_id
     if shape.n_token_types:
@@ -93,6 +92,8 @@ def build_encoder(files: EncoderFiles, *, seed: int = 0) -> tuple[torch.nn.Modul
     if shape.n_token_types:
         expected[_TYPE_EMBEDDINGS] = (count_file_token_types(config), shape.hidden_size)
     weights = _read_weights(files.weights, expected)
+    # After the weights, which are what tells whether the numbers of config.json hold.
+    load_tokenizer(files.tokenizer, vocab_size=shape.vocab_size, padding_id=shape.padding_id)
     if shape.n_token_types:
         weights[_TYPE_EMBEDDINGS] = _enlarge(weights[_TYPE_EMBEDDINGS], shape.n_token_types)
     with torch.random.fork_rng(devices=[]):

@@ -54,7 +54,7 @@ def save_encoder(folder: Path, encoder: SentenceEncoder, *, card: str) -> None:
     """
     config = orjson.loads(encoder.model.config.to_json_string(use_diff=False))
     config |= {"architectures": [type(encoder.model).__name__], "dtype": "float32"}
-    special = _name_special_tokens(encoder)
+    special = name_special_tokens(encoder.tokenizer, padding_id=encoder.shape.padding_id, where=encoder.name)
     takes_types = encoder.shape.model_type in ("bert", "electra")  # the others have none, or give all tokens the same
     tokenizer_config: dict[str, Any] = {
         # By its general name: under that of a model, transformers would put the tokenizer together anew.
@@ -73,6 +73,35 @@ def save_encoder(folder: Path, encoder: SentenceEncoder, *, card: str) -> None:
         write_json(staged / SPECIAL_TOKENS_NAME, special)
         _write_modules(staged, encoder)
         write_bytes(staged / CARD_NAME, card.encode())
+
+
+def name_special_tokens(tokenizer: Tokenizer, *, padding_id: int, where: str) -> dict[str, str]:
+    """Return the special tokens of an encoder's tokenizer by the names that transformers has for them.
+
+    Args:
+        tokenizer: As ``load_tokenizer`` returns it.
+        padding_id: The encoder's.
+        where: The encoder, for messages.
+
+    Raises:
+        ArtifactError: It has no piece for the padding, or no template with special tokens: such an encoder cannot be
+            saved for other tools.
+    """
+    around = tokenizer.encode("").tokens
+    padding = tokenizer.id_to_token(padding_id)
+    if padding is None or len(around) < 2:
+        raise ArtifactError(
+            expected=f"the encoder's own tokenizer, with a piece {padding_id} for padding, and special tokens",
+            got="no such piece" if padding is None else f"{around} around an empty text",
+            where=where,
+            hint="take tokenizer.json and model.safetensors from the same revision",
+        )
+    named = {"cls_token": around[0], "sep_token": around[-1], "pad_token": padding}
+    if unknown := _find_unknown(tokenizer):
+        named["unk_token"] = unknown
+    if mask := next((one for one in _MASK_TOKENS if tokenizer.token_to_id(one) is not None), None):
+        named["mask_token"] = mask
+    return named
 
 
 def _render_weights(model: Any) -> bytes:
@@ -104,24 +133,6 @@ def _write_modules(staged: Path, encoder: SentenceEncoder) -> None:
     write_json(
         staged / SENTENCE_CONFIG_NAME, {"prompts": {}, "default_prompt_name": None, "similarity_fn_name": "cosine"}
     )
-
-
-def _name_special_tokens(encoder: SentenceEncoder) -> dict[str, str]:
-    tokenizer = encoder.tokenizer
-    around = tokenizer.encode("").tokens
-    padding = tokenizer.id_to_token(encoder.shape.padding_id)
-    if padding is None or len(around) < 2:
-        raise ArtifactError(
-            expected=f"the encoder's own tokenizer, with a piece {encoder.shape.padding_id} for padding",
-            got="none" if padding is None else f"a template with the special tokens {around}",
-            where=encoder.name,
-        )
-    named = {"cls_token": around[0], "sep_token": around[-1], "pad_token": padding}
-    if unknown := _find_unknown(tokenizer):
-        named["unk_token"] = unknown
-    if mask := next((one for one in _MASK_TOKENS if tokenizer.token_to_id(one) is not None), None):
-        named["mask_token"] = mask
-    return named
 
 
 def _find_unknown(tokenizer: Tokenizer) -> str:

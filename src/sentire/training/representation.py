@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from sentire._version import __version__
 from sentire.core.config import dump_config, fingerprint
-from sentire.core.errors import ConfigError, DataError, MissingExtraError, OutputError, list_names
+from sentire.core.errors import (
+    ConfigError,
+    DataError,
+    MissingExtraError,
+    OutputError,
+    UnknownNameError,
+    UsageError,
+    list_names,
+)
 from sentire.core.label_maps import load_label_map
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.encoders.load import build_encoder
@@ -21,7 +29,7 @@ from sentire.encoders.sources import EncoderFiles, find_encoder
 from sentire.encoders.token_batches import TokenAssembler
 from sentire.encoders.tokenizer import load_tokenizer
 from sentire.metrics.geometry import shift_per_text
-from sentire.representations.save import save_encoder
+from sentire.representations.save import name_special_tokens, save_encoder
 from sentire.representations.sentence_encoder import SentenceEncoder
 from sentire.runtime.model_folder import CHECKPOINTS_NAME
 from sentire.storage.atomic import make_directory, write_json
@@ -34,7 +42,6 @@ from sentire.training.processes import make_accelerator
 from sentire.training.representation_card import render_representation_card
 from sentire.training.representation_dev import RepresentationDev, check_dev, encode_finite
 from sentire.training.representation_material import (
-    NO_CLASS,
     RepresentationMaterial,
     RepresentationSources,
     find_single_labels,
@@ -42,7 +49,7 @@ from sentire.training.representation_material import (
     read_representation_sources,
 )
 from sentire.training.representation_network import RepresentationNetwork
-from sentire.training.representation_objective import RepresentationObjective
+from sentire.training.representation_objective import RepresentationObjective, check_one_process, open_batches
 from sentire.training.representation_recipe import (
     MODEL_PREFIX,
     RepresentationRecipe,
@@ -98,9 +105,17 @@ def train_representation(
         on_progress: Told what is going on.
 
     Raises:
-        ConfigError, DataError, UnknownNameError, ArtifactError, OutputError, TrainingError: As their messages say.
+        ConfigError: The recipe's sections do not fit together, or a setting does not fit the data or the encoder.
+        UnknownNameError, FetchError, MissingExtraError: No such data set, encoder or rater, or it cannot be had.
+        UsageError: There are several processes, or an encoder of a hub has no commit.
+        DataError: A split cannot be read or holds too little to tell apart; as a LabelError, it has other labels.
+        ArtifactError: A file of the encoder or of a rater is damaged, its tokenizer is another encoder's or cannot be
+            saved for other tools, or the folder holds the checkpoint of another run.
+        OutputError: The folder is another's or cannot be written; as a HeldError, another process trains in it.
+        TrainingError: A loss, gradient or vector is no finite number any more, or no text has a positive.
     """
     check_representation_recipe(recipe)
+    check_one_process(make_accelerator().num_processes)  # here, where none of them waits for another
     restore_folder(output)
     _check_output(output)
     started = time.perf_counter()
@@ -118,6 +133,7 @@ def train_representation(
             where=f"encoder.max_tokens of {recipe.name}",
         )
     tokenizer = load_tokenizer(files.tokenizer, vocab_size=shape.vocab_size)
+    name_special_tokens(tokenizer, padding_id=shape.padding_id, where=files.name)  # or it could not be saved in the end
     special_ids = set(tokenizer.encode("", "").ids) | {shape.padding_id}
     assembler = TokenAssembler(
         tokenizer,
@@ -130,6 +146,8 @@ def train_representation(
     network = _make_network(recipe, sources, encoder, shape.hidden_size)
     material = make_representation_material(sources, assembler)
     _check_material(recipe, sources, material)
+    _check_batches(recipe, material)
+    groups = _find_groups(recipe, sources)
     dev = _make_dev(sources)
     check_dev(dev)
     checkpoints = make_directory(output / CHECKPOINTS_NAME)
@@ -154,7 +172,7 @@ def train_representation(
             assembler,
             material,
             fixed=fixed,
-            groups=_find_groups(recipe, sources),
+            groups=groups,
             encoder=made,
             dev=dev,
             special_ids=sorted(special_ids),
@@ -173,6 +191,7 @@ def train_representation(
         report = {
             "recipe": dump_config(recipe),
             "n_texts": _count_texts(sources),
+            "n_dev_texts": sources.n_dev_texts,
             "left_out": sources.left_out,
             "evaluations": trained.progress.evaluations,
             "best_step": trained.progress.best_step,
@@ -225,6 +244,19 @@ def _check_material(
         )
 
 
+def _check_batches(recipe: RepresentationRecipe, material: RepresentationMaterial) -> None:
+    """Make sure that batches can be made as the recipe says."""
+    try:
+        open_batches(recipe, material.classes, 0)
+    except UsageError as error:
+        raise ConfigError(
+            expected=error.expected,
+            got=error.got,
+            where=f"optimisation.{error.where} of {recipe.name}",
+            hint=error.hint,
+        ) from error
+
+
 def _make_network(
     recipe: RepresentationRecipe, sources: RepresentationSources, encoder: torch.nn.Module, hidden_size: int
 ) -> RepresentationNetwork:
@@ -245,16 +277,10 @@ def _make_network(
 
 
 def _make_dev(sources: RepresentationSources) -> RepresentationDev:
-    texts: list[str] = []
-    classes = np.zeros(0, np.int64)
-    if sources.dev is not None:
-        single = find_single_labels(sources.dev.targets)
-        rows = np.flatnonzero(single != NO_CLASS)
-        texts, classes = [sources.dev.texts[row] for row in rows], single[rows]
-    rated = sources.dev_rated
+    dev, rated = sources.dev, sources.dev_rated
     return RepresentationDev(
-        texts=texts,
-        classes=classes,
+        texts=[] if dev is None else dev.texts,
+        classes=np.zeros(0, np.int64) if dev is None else find_single_labels(dev.targets),
         rated_texts=[] if rated is None else rated.texts,
         affect=np.zeros((0, 2), np.float32) if rated is None else rated.ratings[:, :2],
     )
@@ -265,10 +291,20 @@ def _encode_now(encoder: SentenceEncoder, texts: list[str]) -> NDArray[np.float3
 
 
 def _find_groups(recipe: RepresentationRecipe, sources: RepresentationSources) -> NDArray[np.int64] | None:
-    """Return the Ekman group of each label, -1 for none."""
-    if recipe.contrast.positives != "ekman" or sources.space is None:
+    """Return the Ekman group of each label, -1 for none; None where nothing asks for them."""
+    if not recipe.contrast.weight or recipe.contrast.positives != "ekman" or sources.space is None:
         return None
-    label_map = load_label_map(sources.space.name, "ekman")
+    if sources.space.name == "ekman":
+        return np.arange(len(sources.space), dtype=np.int64)
+    try:
+        label_map = load_label_map(sources.space.name, "ekman")
+    except UnknownNameError as error:
+        raise ConfigError(
+            expected="labels that have Ekman's groups",
+            got=f"those of {sources.space.name}",
+            where=f"contrast.positives of {recipe.name}",
+            hint='take positives = "share-any" or "jaccard"',
+        ) from error
     groups = np.full(len(sources.space), -1, np.int64)
     for number, labels in enumerate(label_map.groups.values()):
         for label in labels:

@@ -30,6 +30,8 @@ from sentire.training.sources import RatedSplit, keep_each_once, read_rated
 NO_CLASS = -1
 """The class of a text that has no single label."""
 
+_NOT_SINGLE = "without_one_label_alone"
+
 
 @dataclass(frozen=True, kw_only=True)
 class AffectTexts:
@@ -65,7 +67,7 @@ class RepresentationSources:
         labelled: The train split, or None.
         further: The second task's, or None.
         rated: Texts with affect.
-        dev: With labels, or None.
+        dev: With one label each, or None.
         dev_rated: With ratings by people, or None.
     """
 
@@ -95,6 +97,14 @@ class RepresentationSources:
         if self.dev_rated is not None:
             left_out[f"{self.dev_rated.name}, affect by {PEOPLE}"] = self.dev_rated.left_out
         return left_out
+
+    @property
+    def n_dev_texts(self) -> dict[str, int]:
+        """How many texts of each split are measured on."""
+        counts = {} if self.dev is None else {self.dev.name: len(self.dev)}
+        if self.dev_rated is not None:
+            counts[f"{self.dev_rated.name}, affect by {PEOPLE}"] = len(self.dev_rated.texts)
+        return counts
 
     @property
     def split_names(self) -> list[str]:
@@ -158,7 +168,7 @@ def read_representation_sources(recipe: RepresentationRecipe, data_root: Path | 
         labelled=None if labelled is None else _draw_labelled(labelled, data.n_train, seed),
         further=None if further is None else _draw_labelled(further, data.n_train, seed),
         rated=tuple(_draw_affect(one, data.n_train, seed) for one in rated),
-        dev=None if dev is None else _draw_labelled(dev, data.n_dev, seed),
+        dev=None if dev is None else _keep_single(_draw_labelled(dev, data.n_dev, seed)),
         dev_rated=None if dev_rated is None else _draw_rated(dev_rated, data.n_dev, seed),
     )
 
@@ -218,11 +228,35 @@ def _read_labels(
     split = read_labelled(name, wanted, data_root)
     if data.rows == "all":
         return split
-    rows = np.flatnonzero(find_single_labels(split.targets) != NO_CLASS)
-    if not len(rows):
+    single = _take_single(split)
+    if not len(single):
         raise DataError(expected="texts with one label", got="none", where=name, hint='set data.rows = "all"')
-    left_out = {**split.left_out, "without_one_label_alone": len(split) - len(rows)}
+    return single
+
+
+def _take_single(split: LabelledSplit) -> LabelledSplit:
+    """Leave out the texts that have not one label alone, and count them."""
+    rows = np.flatnonzero(find_single_labels(split.targets) != NO_CLASS)
+    left_out = {**split.left_out, _NOT_SINGLE: len(split) - len(rows)}
     return replace(split.take(rows), left_out=left_out)
+
+
+def _keep_single(dev: LabelledSplit) -> LabelledSplit:
+    """Keep of dev what can be measured on: a text's class is its only label.
+
+    After the draw, so that what is drawn is what it always was; where all have one label already, nothing is done.
+    """
+    if _NOT_SINGLE in dev.left_out:
+        return dev
+    single = _take_single(dev)
+    if not len(single):
+        raise DataError(
+            expected="dev texts with one label",
+            got="none",
+            where=dev.name,
+            hint="take another metric and no data.dev",
+        )
+    return single
 
 
 def _read_affect(source: AffectSourceSection, data_root: Path | None) -> AffectTexts:

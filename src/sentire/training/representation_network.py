@@ -34,8 +34,8 @@ class RepresentationNetwork(nn.Module):
     """An encoder with a projection, heads, and, for a momentum contrast, a target encoder and its queue.
 
     Attributes:
-        anchors: Texts that a contrast was asked about since the last look at dev, and those of them that had nobody to
-            come near to and were left out; shape (2,), int64.
+        anchors: Texts that a contrast was asked about since the last look at dev, and those of them that had nobody but
+            themselves to come near to; shape (2,), int64.
 
     Args:
         encoder: Gives the hidden state of every token.

@@ -36,6 +36,43 @@ except ImportError as error:
     raise MissingExtraError(extra="train", needed_for="training an encoder") from error
 
 
+def check_one_process(n_processes: int) -> None:
+    """Make sure that the whole batch is here.
+
+    Raises:
+        UsageError: There are several processes.
+    """
+    if n_processes > 1:
+        raise UsageError(
+            expected="one process, since a contrast needs the whole batch",
+            got=str(n_processes),
+            hint="larger batches fit into one device with optimisation.is_cached = true",
+        )
+
+
+def open_batches(recipe: RepresentationRecipe, classes: NDArray[np.int64], epoch: int) -> Sequence[NDArray[np.int64]]:
+    """Return the batches of an epoch, made as the recipe's sampler says.
+
+    Args:
+        recipe: All settings.
+        classes: Of all texts, shape (N,); only their number matters where no sampler asks for them.
+        epoch: From 0.
+
+    Returns:
+        Row numbers of each batch.
+
+    Raises:
+        DataError: A sampler by class has one class alone, or texts without a class.
+        UsageError: A batch is larger than the data, or should hold more classes than there are.
+    """
+    contrast, size = recipe.contrast, recipe.optimisation.batch_size
+    if contrast.weight and contrast.sampler == "per-class":
+        return per_class_batches(classes, batch_size=size, per_class=contrast.per_class, seed=recipe.seed, epoch=epoch)
+    if contrast.weight and contrast.sampler == "stratified":
+        return stratified_batches(classes, batch_size=size, seed=recipe.seed, epoch=epoch)
+    return plain_batches(len(classes), batch_size=size, seed=recipe.seed, epoch=epoch)
+
+
 class RepresentationObjective:
     """The terms of a representation's recipe.
 
@@ -74,30 +111,18 @@ class RepresentationObjective:
 
     def open_epoch(self, epoch: int) -> Sequence[NDArray[np.int64]]:
         """Return the batches of an epoch, made as the sampler says."""
-        contrast, material, seed = self._recipe.contrast, self._material, self._recipe.seed
-        size = self._recipe.optimisation.batch_size
-        if contrast.weight and contrast.sampler == "per-class":
-            return per_class_batches(
-                material.classes, batch_size=size, per_class=contrast.per_class, seed=seed, epoch=epoch
-            )
-        if contrast.weight and contrast.sampler == "stratified":
-            return stratified_batches(material.classes, batch_size=size, seed=seed, epoch=epoch)
-        return plain_batches(len(material), batch_size=size, seed=seed, epoch=epoch)
+        return open_batches(self._recipe, self._material.classes, epoch)
 
     def add_gradients(self, step: Step) -> Tensor:
         """Go through the batch in parts of alike lengths; the loss is that of the whole.
 
-        Vectors that are no finite numbers any more give a loss that is none, which ``fit_network`` refuses.
+        Vectors that are no finite numbers any more, and gradients by which tokens should be moved, give a loss that is
+        none, which ``fit_network`` refuses.
 
         Raises:
             UsageError: There are several processes.
         """
-        if step.accelerator.num_processes > 1:
-            raise UsageError(
-                expected="one process, since a contrast needs the whole batch",
-                got=str(step.accelerator.num_processes),
-                hint="larger batches fit into one device with optimisation.is_cached = true",
-            )
+        check_one_process(step.accelerator.num_processes)
         rows = step.rows[np.argsort(self._lengths[step.rows], kind="stable")]
         size = self._recipe.optimisation.texts_per_part
         parts = [self._assemble(rows[start : start + size], step.device) for start in range(0, len(rows), size)]
@@ -135,11 +160,14 @@ class RepresentationObjective:
         """
         n_anchors, n_alone = self.network.anchors.tolist()
         if 0 < n_anchors == n_alone:
+            is_contrast = self._recipe.contrast.weight > 0
             raise TrainingError(
-                expected="texts with a positive in their batch",
+                expected="texts with a positive " + ("in their batch" if is_contrast else "among the keys"),
                 got=f"none among {n_anchors:,} since the last look at dev",
-                where=f"contrast of {self._recipe.name}",
-                hint="take larger batches, the sampler per-class, or positives that are met more often",
+                where=f"{'contrast' if is_contrast else 'momentum'} of {self._recipe.name}",
+                hint="take larger batches, the sampler per-class, or positives that are met more often"
+                if is_contrast
+                else "take larger batches, a longer queue, a larger bandwidth, or other targets",
             )
         measured = measure_representation(self._encoder, self.network.label_head, self._dev)
         if n_anchors:
@@ -256,7 +284,10 @@ class RepresentationObjective:
         weights = _weigh_pairs(section.targets, own, all_labels, section.bandwidth)
         queries = self.network.project(vectors[chosen])
         values = weighted_contrastive_loss(queries, all_keys, weights, temperature=section.temperature)
-        self._count(len(places), len(values))
+        # The batch's keys come first: on the diagonal stands a text's own, which always attracts it. It is in the loss,
+        # as in the formula, and no positive.
+        n_others = (weights > 0).sum(dim=1) - (weights.diagonal() > 0).long()
+        self._count(len(places), int((n_others > 0).sum()))
         return values.mean() if len(values) else 0.0 * vectors.sum()
 
     def _add_with_detection(
@@ -297,9 +328,11 @@ class RepresentationObjective:
         asked: list[tuple[TokenBatch, Tensor, Tensor]] = []
         for part, gradient in zip(parts, gradients, strict=True):
             assert gradient is not None  # noqa: S101  every part's vectors are in the loss
+            saliency = measure_saliency(gradient)
+            if not bool(torch.isfinite(saliency).all()):
+                return torch.full_like(total, torch.nan)
             eligible = self._find_eligible(part)
-            # Not 0, rather than above it: what is no number is refused later on.
-            is_reached = (eligible & (measure_saliency(gradient) != 0)).any(dim=1, keepdim=True)
+            is_reached = (eligible & (saliency > 0)).any(dim=1, keepdim=True)
             asked.append((part, eligible & is_reached, gradient.detach()))
         n_texts = max(sum(int(eligible.any(dim=1).sum()) for _, eligible, _ in asked), 1)
         for part, eligible, gradient in asked:

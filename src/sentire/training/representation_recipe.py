@@ -12,7 +12,7 @@ from pydantic import Field
 from sentire.classifiers.dev_apart import check_dev_apart
 from sentire.classifiers.recipe import NonNegative, Positive
 from sentire.core.config import config
-from sentire.core.errors import ConfigError
+from sentire.core.errors import ConfigError, list_names
 from sentire.training.recipe import Below1, Count, LoopSection
 
 Share = Annotated[float, Field(gt=0, le=0.5)]
@@ -47,7 +47,7 @@ class RepresentationDataSection:
         dev: With labels; where the best weights are chosen by retrieval or F1.
         affect_dev: With ratings by people; where they are chosen by affect.
         n_train: Of each of the train splits, so many texts, drawn by the seed; 0 for all.
-        n_dev: The same of dev.
+        n_dev: The same of dev; with ``rows = "all"``, those of them that have one label alone are measured on.
     """
 
     train: str = ""
@@ -257,6 +257,12 @@ def needs_labels(recipe: RepresentationRecipe) -> bool:
     )
 
 
+def needs_affect(recipe: RepresentationRecipe) -> bool:
+    """Tell whether a term learns from valence and arousal."""
+    by_affect = recipe.contrast.weight > 0 and recipe.contrast.positives == "affect"
+    return recipe.affect_head.weight > 0 or by_affect or (has_momentum(recipe) and recipe.momentum.targets != "labels")
+
+
 def check_representation_recipe(recipe: RepresentationRecipe) -> None:
     """Make sure that the sections fit together, before anything is read.
 
@@ -276,9 +282,7 @@ def check_representation_recipe(recipe: RepresentationRecipe) -> None:
         raise _refuse(recipe, "a term with a weight above 0 that moves the encoder", "none", "contrast.weight")
     if needs_labels(recipe) and not data.train:
         raise _refuse(recipe, "texts with labels for the terms that need them", "none", "data.train")
-    needs_affect = recipe.affect_head.weight > 0 or (contrast.weight > 0 and contrast.positives == "affect")
-    needs_affect |= has_momentum(recipe) and recipe.momentum.targets != "labels"
-    if needs_affect and not data.affect_train:
+    if needs_affect(recipe) and not data.affect_train:
         raise _refuse(
             recipe, "texts with valence and arousal for the terms that need them", "none", "data.affect_train"
         )
@@ -288,6 +292,14 @@ def check_representation_recipe(recipe: RepresentationRecipe) -> None:
             "data.further_train and classification.further_weight together",
             "one of them",
             "data.further_train",
+        )
+    if data.further_train and data.further_train == data.train:
+        raise _refuse(
+            recipe,
+            "a second task on texts of its own",
+            f"{data.further_train}, which is data.train, too,",
+            "data.further_train",
+            hint="each text would be learned from twice",
         )
     for source in data.affect_train:
         if source.ratings not in (PEOPLE, LABELS) and not source.ratings.startswith(MODEL_PREFIX):
@@ -299,6 +311,7 @@ def check_representation_recipe(recipe: RepresentationRecipe) -> None:
         chosen_on={"data.dev": data.dev, "data.affect_dev": data.affect_dev},
         learned_from=(data.train, data.further_train, *(source.data for source in data.affect_train)),
     )
+    _check_use(recipe)
     if loop.metric == "neighbour_affect":
         if not data.affect_dev:
             raise _refuse(recipe, "texts with ratings for the metric", "none", "data.affect_dev")
@@ -346,6 +359,26 @@ def check_representation_recipe(recipe: RepresentationRecipe) -> None:
         )
     if loop.batch_size < 2:
         raise _refuse(recipe, "batches of 2 texts or more", str(loop.batch_size), "optimisation.batch_size")
+
+
+def _check_use(recipe: RepresentationRecipe) -> None:
+    """Make sure that all that is read is learned from, as report and card say; preservation holds every text."""
+    if recipe.preservation.weight:
+        return
+    hint = "leave them out, or give a term that learns from them a weight"
+    if recipe.data.train and not needs_labels(recipe):
+        raise _refuse(
+            recipe, "no texts with labels, since no term learns from them", recipe.data.train, "data.train", hint
+        )
+    if recipe.data.affect_train and not needs_affect(recipe):
+        names = list_names(source.data for source in recipe.data.affect_train)
+        raise _refuse(
+            recipe,
+            "no texts with valence and arousal, since no term learns from them",
+            names,
+            "data.affect_train",
+            hint,
+        )
 
 
 def _refuse(recipe: RepresentationRecipe, expected: str, got: str, key: str, hint: str = "") -> ConfigError:
