@@ -139,11 +139,54 @@ def test_other_templates_are_another_experiment_of_what_was_made_alone(folder, m
     assert (folder / "models" / "before-1.figures.json").stat().st_mtime_ns == before
 
 
+def ask_replies(folder, *sources):
+    """Return sections of an augmentation that asks a file of replies."""
+    (folder / "replies.jsonl").write_text('{"name": "one", "reply": "The siren is loud."}\n')
+    return {"sources": list(sources) or ["rephrase"], "provider": {"kind": "replay", "path": "replies.jsonl"}}
+
+
+def read_keys(folder):
+    paths = sorted((folder / "models").glob("*.figures.json"))
+    return {path.name.removesuffix(".figures.json"): orjson.loads(path.read_bytes())["key"] for path in paths}
+
+
+@pytest.mark.parametrize("source", ["rephrase", "back-translation"])
+def test_other_replies_in_the_file_are_another_experiment_of_what_was_made_alone(folder, source):
+    pytest.importorskip("jinja2")
+    sections = ask_replies(folder, source)
+    assert run(folder, seeds=[1], **sections)[1] == [1]
+    before = read_keys(folder)
+    assert run(folder, seeds=[1], **sections)[1] == []
+    (folder / "replies.jsonl").write_text('{"name": "one", "reply": "The exam is near."}\n')
+    assert run(folder, seeds=[1], **sections)[1] == [1]
+    after = read_keys(folder)
+    assert (after["before-1"], after["after-1"] == before["after-1"]) == (before["before-1"], False)
+
+
+def test_where_nobody_is_asked_a_file_of_replies_does_not_matter(folder):
+    sections = ask_replies(folder, "templates")
+    assert run(folder, seeds=[1], **sections)[1] == [1]
+    (folder / "replies.jsonl").unlink()
+    assert run(folder, seeds=[1], **sections)[1] == []
+
+
+def test_other_definitions_are_another_experiment_where_texts_are_rephrased(folder, monkeypatch):
+    pytest.importorskip("jinja2")
+    from sentire.synthesis import definitions
+
+    for source, asked in (("rephrase", [1]), ("back-translation", [])):
+        with monkeypatch.context() as patch:
+            sections = ask_replies(folder, source)
+            run(folder, seeds=[1], **sections)
+            patch.setattr(definitions, "read_definitions", lambda space: dict.fromkeys(space.labels, "anew"))
+            assert run(folder, seeds=[1], **sections)[1] == asked
+
+
 def test_other_prompts_are_another_experiment(folder, monkeypatch):
     pytest.importorskip("jinja2")
     from sentire.synthesis import prompts
 
-    sections = {"sources": ["rephrase"], "provider": {"kind": "replay", "path": "replies.jsonl"}}
+    sections = ask_replies(folder)
     assert run(folder, seeds=[1], **sections)[1] == [1]
     assert run(folder, seeds=[1], **sections)[1] == []
     monkeypatch.setattr(prompts, "identify_prompt", lambda name, home: f"{name}-0 of {home}")
@@ -204,12 +247,11 @@ def test_both_are_measured_on_the_same_test_and_only_one_learns_from_what_was_ma
     assert measured == [f"{folder}/test.toml:all"] * 4
 
 
-def test_an_encoder_learns_from_what_was_made_beside_its_further_data(folder, monkeypatch):
-    write(folder, "more", 0, 5, start=400)
+def train_stand_in(folder, monkeypatch, data="", sections=""):
+    """Write an encoder's recipe; return what is learned from, where words are counted instead."""
     (folder / "recipe.toml").write_text(
         'recipe = "encoder"\nname = "moods"\n'
-        f'[data]\ntrain = "{folder}/train.toml:all"\ndev = "{folder}/dev.toml:all"\n'
-        f'further_train = ["{folder}/more.toml:all"]\n'
+        f'[data]\ntrain = "{folder}/train.toml:all"\ndev = "{folder}/dev.toml:all"\n{data}{sections}'
     )
     words = TfidfRecipe(
         recipe="tfidf",
@@ -224,12 +266,57 @@ def test_an_encoder_learns_from_what_was_made_beside_its_further_data(folder, mo
         train_tfidf(words, output, data_root=data_root, n_jobs=1)
 
     monkeypatch.setattr(experiment, "train_encoder", stand_in)
+    return words, learned
+
+
+def test_an_encoder_learns_from_what_was_made_beside_its_further_data(folder, monkeypatch):
     more, made = f"{folder}/more.toml:all", f"{folder}/made.toml:all"
+    write(folder, "more", 0, 5, start=400)
+    _, learned = train_stand_in(folder, monkeypatch, f'further_train = ["{more}"]\n')
     assert run(folder, seeds=[3])[1] == [3]
     assert learned == [("moods-3", 3, (more,)), ("moods-3", 3, (more, made))]
     assert run(folder, seeds=[3])[1] == []
     write(folder, "more", 0, 6, start=400)
     assert run(folder, seeds=[3])[1] == [3]
+
+
+def test_other_unlabelled_texts_are_another_experiment_of_both(folder, monkeypatch):
+    write(folder, "more", 0, 5, start=400)
+    teachers = '[distillation]\nteachers = ["linear"]\n'
+    _, learned = train_stand_in(folder, monkeypatch, f'unlabelled = ["{folder}/more.toml:all"]\n', teachers)
+    assert run(folder, seeds=[3])[1] == [3]
+    assert run(folder, seeds=[3])[1] == []
+    write(folder, "more", 0, 6, start=400)
+    assert run(folder, seeds=[3])[1] == [3]
+    assert len(learned) == 4
+
+
+def test_another_teacher_in_the_folder_is_another_experiment_of_both(folder, monkeypatch):
+    teachers = f'[distillation]\nteachers = ["{folder}/teacher"]\n'
+    words, learned = train_stand_in(folder, monkeypatch, sections=teachers)
+    train_tfidf(words, folder / "teacher", n_jobs=1)
+    assert run(folder, seeds=[3])[1] == [3]
+    assert run(folder, seeds=[3])[1] == []
+    train_tfidf(replace(words, name="other"), folder / "teacher", n_jobs=1)
+    assert run(folder, seeds=[3])[1] == [3]
+    assert len(learned) == 4
+
+
+@pytest.mark.parametrize("changed", ["config.json", "tokenizer.json", "model.safetensors"])
+@pytest.mark.parametrize("prefix", ["transformers:", "transformers-sigmoid:"])
+def test_other_files_of_a_classifier_that_teaches_are_another_experiment_of_both(folder, monkeypatch, prefix, changed):
+    place = folder / "classifier"
+    place.mkdir()
+    for name in ("config.json", "tokenizer.json", "model.safetensors", "notes.txt"):
+        (place / name).write_bytes(b"{}")
+    teachers = f'[distillation]\nteachers = ["{prefix}{place}"]\n'
+    _, learned = train_stand_in(folder, monkeypatch, sections=teachers)
+    assert run(folder, seeds=[3])[1] == [3]
+    (place / "notes.txt").write_bytes(b"read by nobody")
+    assert run(folder, seeds=[3])[1] == []
+    (place / changed).write_bytes(b"[]")
+    assert run(folder, seeds=[3])[1] == [3]
+    assert len(learned) == 4
 
 
 @pytest.mark.parametrize("name", ["dev", "test"])

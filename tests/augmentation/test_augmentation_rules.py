@@ -77,6 +77,29 @@ def test_honest_texts_are_no_refusals(text):
     assert choose(text) == ([text], {})
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "终于下雨了，田里的苗有救了。",
+        "やっと雨が降った！",
+        "「本当に帰れたの？」",
+        "बारिश आख़िर आ गई।",
+        "هل جاء المطر أخيرا؟",
+        "بارش آخر ہو گئی۔",
+    ],
+)
+def test_sentences_of_other_scripts_are_kept_with_the_defaults(text):
+    assert choose(text, is_english=False) == ([text], {})
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [("雨。", "too few words"), ("雨" * 101 + "。", "too many words"), ("终于下雨了", "no whole sentence")],
+)
+def test_the_rules_hold_where_no_blanks_part_words(text, rule):
+    assert choose(text, is_english=False) == ([], {rule: 1})
+
+
 def test_what_was_made_before_is_known_in_the_same_round_and_in_the_next():
     near = GOOD.replace("kettle", "kettles")
     assert choose(GOOD, GOOD, near) == (

@@ -401,9 +401,14 @@ def test_a_wish_for_the_end_is_heard_between_two_labels(tmp_path):
     train = read_labelled(settings.data.train)
     wishes = iter([False, False, True])
     sources, rules = [TemplateSource(0)], Rules(settings.quality, {}, is_english=True)
-    with pytest.raises(StoppedError):
-        asyncio.run(augment(train, settings, sources, rules, is_ending=lambda: next(wishes)))
+    found = asyncio.run(augment(train, settings, sources, rules, is_ending=lambda: next(wishes)))
     assert next(wishes, "all heard") == "all heard"
+    assert not found.is_whole
+    assert {label: (one.rounds, one.end) for label, one in found.courses.items()} == {
+        "pride": (1, "the job ended"),
+        "grief": (1, "the job ended"),
+    }
+    assert {row.label for row in found.rows} == {"pride", "grief"}
 
 
 def test_ctrl_c_ends_it_even_where_nobody_is_asked(tmp_path):
@@ -414,8 +419,11 @@ def test_ctrl_c_ends_it_even_where_nobody_is_asked(tmp_path):
     )
     timer = threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
-    with open_ledger(tmp_path / "out", job="rich") as ledger, pytest.raises(KeyboardInterrupt):
-        run_augmentation(settings, tmp_path, ledger)
+    with open_ledger(tmp_path / "out", job="rich") as ledger:
+        augmented, _ = run_augmentation(settings, tmp_path, ledger)
+    assert (augmented.is_whole, augmented.stopped, augmented.signal) == (False, None, signal.SIGINT)
+    assert augmented.rows
+    assert augmented.courses["grief"].made == len(augmented.rows)
 
 
 def test_a_budget_ends_it_and_keeps_what_there_is(tmp_path):
@@ -423,11 +431,60 @@ def test_a_budget_ends_it_and_keeps_what_there_is(tmp_path):
     provider = write_replies(tmp_path, [("x", "x")])
     settings = make_settings(data, sources=["rephrase"], provider=provider, budget={"calls": 2})
     with open_ledger(tmp_path / "out", job="rich") as ledger:
-        with pytest.raises(BudgetError, match="budget of 2 calls"):
-            run_augmentation(settings, tmp_path, ledger)
+        stopped, _ = run_augmentation(settings, tmp_path, ledger)
+        assert isinstance(stopped.stopped, BudgetError)
+        assert "budget of 2 calls" in str(stopped.stopped)
         assert ledger.sum_spent().calls == 2
         run_augmentation(make_settings(data, sources=["rephrase"], provider=provider), tmp_path, ledger)
         assert ledger.sum_spent().calls == sum(one.n_calls for one in ledger.count()) == 9  # and none was asked twice
+
+
+@pytest.mark.parametrize("n_calls", [1, 3, 6, 7, 11, 14, 60])
+def test_where_the_budget_ends_it_is_the_beginning_of_the_unbroken_run_which_more_budget_completes(tmp_path, n_calls):
+    names = name_rephrasings()
+    replies = {name: say(" ".join(make_generator(0, name).permutation(SUBJECTS)) + ".") for name in names}
+    replies |= {name: say("I'm sorry, I can't do that.") for name in names[::5]}
+    sections = {
+        "sources": ["templates", "rephrase"],
+        "provider": write_replies(tmp_path, replies.items()),
+        "labels": {"names": ["pride", "grief"], "until": 24},
+        "limits": {"in_flight": 2},
+    }
+    data = write_data(tmp_path)
+    unbroken, train, counts, _ = run(make_settings(data, **sections), tmp_path, "unbroken")
+    assert unbroken.is_whole
+    n_all = sum(one.n_calls for one in counts)
+    stopped, _, _, spent = run(make_settings(data, **sections, budget={"calls": n_calls}), tmp_path)
+    assert spent.calls == min(n_calls, n_all)
+    assert stopped.rows == unbroken.rows[: len(stopped.rows)]
+    assert stopped.is_whole == (n_calls >= n_all) == (stopped.stopped is None)
+    if not stopped.is_whole:
+        assert stopped.rows  # templates of the labels before it, at least
+        assert "the job ended" in {course.end for course in stopped.courses.values()}
+    # Whatever was counted belongs to a round that was kept.
+    for label, course in stopped.courses.items():
+        assert course.rounds <= unbroken.courses[label].rounds
+        assert all(n <= unbroken.courses[label].failed.get(why, 0) for why, n in course.failed.items())
+        assert course.made == sum(row.label == label for row in stopped.rows)
+    resumed, _, _, spent = run(make_settings(data, **sections), tmp_path)
+    assert (resumed, spent.calls) == (unbroken, n_all)
+    for found, folder in ((unbroken, "a"), (resumed, "b")):
+        export_augmentation(make_settings(data, **sections), found, train, tmp_path / folder)
+    for path in (tmp_path / "a").iterdir():
+        assert path.read_bytes() == (tmp_path / "b" / path.name).read_bytes()
+
+
+def test_calls_of_a_round_that_is_not_kept_are_not_counted(tmp_path):
+    class Stopping(Listed):
+        async def make(self, label, seeds, n, round_number, failed):
+            failed["no answer"] += 1
+            if round_number == 2:
+                raise StoppedError
+            return await super().make(label, seeds, n, round_number, failed)
+
+    found = follow(tmp_path, Listed([1] * 9, name="first"), Stopping([1] * 9), rounds={"growth": 1.1})
+    course = found.courses["grief"]
+    assert (course.made, course.rounds, course.end, course.failed) == (1, 1, "the job ended", {"no answer": 1})
 
 
 def test_what_is_exported_can_be_learned_from_and_not_measured_on(tmp_path):

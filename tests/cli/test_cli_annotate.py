@@ -1,5 +1,8 @@
 """``sentire annotate`` and ``sentire augment`` as their users meet them."""
 
+import os
+import signal
+
 import orjson
 import pytest
 
@@ -261,10 +264,81 @@ def test_what_a_provider_refused_is_told_by_run_and_by_status(tmp_path, sentire)
     assert status.code == 0
     assert "talk about the task" in status.text
     assert "24" in status.text
+    retried = sentire("augment", config, "retry-failed", "-o", tmp_path / "out", *asked)
+    assert retried.code == 0, retried.err
+    assert "24 calls that failed will be made again by the next run" in retried.err
+    again = sentire("augment", config, "retry-failed", "-o", tmp_path / "out", *asked)
+    assert "0 calls that failed" in again.err
 
 
-def test_an_experiment_is_run_as_its_config_says_and_goes_on_where_it_was(tmp_path, sentire):
-    pytest.importorskip("sklearn")
+def ask_rephrasings(folder, n_calls):
+    """Return a configuration and what is set, where a budget ends the work after some rows."""
+    words = ["lamp", "coat", "drum", "vase", "boat", "quilt", "stove", "fence", "clock", "apron", "spoon", "ladder"]
+    names = [
+        f"rephrase/grief/rephrase/{k}/e{e}/{turn}" for k in range(1, 9) for e in range(1, 30, 3) for turn in (1, 2)
+    ]
+    rows = []
+    for place, name in enumerate(names):
+        said = (
+            f"Her {words[place % 12]} and his {words[place // 12 % 12]} are gone, and {words[-place % 12]} {place} too."
+        )
+        rows.append({"name": name, "reply": orjson.dumps({"text": said}).decode()})
+    (folder / "replies.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    asked = ('sources=["rephrase"]', "provider.kind=replay", "provider.path=replies.jsonl", "labels.until=20")
+    return write_augmentation(folder), [part for one in (*asked, f"budget.calls={n_calls}") for part in ("--set", one)]
+
+
+def test_rows_that_were_accepted_before_the_budget_was_spent_are_written_and_more_budget_goes_on(tmp_path, sentire):
+    config, asked = ask_rephrasings(tmp_path, 12)
+    data = tmp_path / "out" / "data"
+    ran = sentire("augment", config, "-o", tmp_path / "out", *asked)
+    assert ran.code == 10, ran.err
+    assert "the job ended" in ran.text
+    assert "the budget of 12 calls" in ran.err
+    n_first = len((data / "train.jsonl").read_bytes().splitlines())
+    assert f"stopped: {n_first} rows were accepted so far" in " ".join(ran.err.split())
+    assert "run it again to go on" in " ".join(ran.err.split())
+    assert 0 < n_first < 10
+    assert "the job ended" in (data / "README.md").read_text()
+    more = sentire("augment", config, "-o", tmp_path / "out", *asked, "--set", "budget.calls=0")
+    assert more.code == 0, more.err
+    whole = sentire("augment", config, "-o", tmp_path / "whole", *asked, "--set", "budget.calls=0")
+    assert whole.code == 0
+    for path in (tmp_path / "whole" / "data").iterdir():
+        assert path.read_bytes() == (data / path.name).read_bytes()
+
+
+def test_where_nothing_was_accepted_yet_what_was_written_before_stays(tmp_path, sentire):
+    config, asked = ask_rephrasings(tmp_path, 0)
+    assert sentire("augment", config, "-o", tmp_path / "out", *asked).code == 0
+    before = (tmp_path / "out" / "data" / "train.jsonl").read_bytes()
+    ran = sentire("augment", config, "-o", tmp_path / "out", *asked, "--set", "budget.calls=1", "--set", "seed=5")
+    assert ran.code == 10
+    assert "no row was accepted yet" in ran.err
+    assert (tmp_path / "out" / "data" / "train.jsonl").read_bytes() == before
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_an_augmentation_with_its_rows_and_its_exit_code(tmp_path, sentire, monkeypatch, number, code):
+    from sentire.augmentation import run
+
+    augment = run.augment
+
+    def augment_and_be_stopped(*given, **options):
+        options["on_progress"] = lambda place, *_: os.kill(os.getpid(), number) if place == 1 else None
+        return augment(*given, **options)
+
+    monkeypatch.setattr(run, "augment", augment_and_be_stopped)
+    endless = ("--set", "labels.until=5000000", "--set", "rounds.most=10000", "--set", "rounds.patience=10000")
+    ran = sentire("augment", write_augmentation(tmp_path), "-o", tmp_path / "out", *endless)
+    assert ran.code == code, ran.err
+    n_rows = len((tmp_path / "out" / "data" / "train.jsonl").read_bytes().splitlines())
+    assert n_rows >= 5
+    assert f"stopped: {n_rows:,} rows were accepted so far" in ran.err
+
+
+def write_experiment(folder, made_by='sources = ["templates"]'):
+    """Write data of two labels, a recipe, and an augmentation of 4 rows to 12 with an experiment."""
 
     def write(name, numbers):
         rows = [
@@ -274,25 +348,56 @@ def test_an_experiment_is_run_as_its_config_says_and_goes_on_where_it_was(tmp_pa
                 : 1 + (k % 3 == 0)
             ]
         ]
-        (tmp_path / f"{name}.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+        (folder / f"{name}.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
 
     for name, numbers in (("train", range(12)), ("dev", range(20, 32)), ("test", range(40, 52))):
         write(name, numbers)
-    own = tmp_path / "own.toml"
+    own = folder / "own.toml"
     own.write_text(
         '[dataset]\nname = "own"\nlabels = ["grief", "joy"]\n[columns]\nid = "id"\nlabels = "labels"\n'
         '[splits]\ntrain = "train.jsonl"\ndev = "dev.jsonl"\ntest = "test.jsonl"\n'
     )
-    (tmp_path / "recipe.toml").write_text(
+    (folder / "recipe.toml").write_text(
         f'recipe = "tfidf"\nname = "small"\n[data]\ntrain = "{own}:train"\ndev = "{own}:dev"\n'
         '[logistic_regression]\nC = 2.0\npenalty = "l2"\nclass_weight = "none"\n'
     )
-    config = tmp_path / "rich.toml"
+    config = folder / "rich.toml"
     config.write_text(
-        f'name = "rich"\nsources = ["templates"]\n[data]\ntrain = "{own}:train"\n'
+        f'name = "rich"\n{made_by}\n[data]\ntrain = "{own}:train"\n'
         f'apart = ["{own}:dev", "{own}:test"]\n[labels]\nnames = ["grief"]\nuntil = 12\n'
         f'[experiment]\nrecipe = "recipe.toml"\ntest = "{own}:test"\nseeds = [3, 4]\n'
     )
+    return config
+
+
+def test_an_experiment_measures_no_part(tmp_path, sentire):
+    pytest.importorskip("sklearn")
+    rows = [
+        {
+            "name": f"rephrase/grief/rephrase/{number}/traingrief{k}/{turn}",
+            "reply": orjson.dumps(
+                {"text": f"They sold {('ovens', 'lamps', 'drums', 'clocks')[k // 3]} {k * number} to {turn}."}
+            ).decode(),
+        }
+        for number in range(1, 9)
+        for k in range(0, 12, 3)
+        for turn in (1, 2)
+    ]
+    (tmp_path / "replies.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    config = write_experiment(tmp_path, 'sources = ["rephrase"]\nprovider = {kind = "replay", path = "replies.jsonl"}')
+    few = ("--set", "budget.calls=4", "--set", 'language="any"')
+    assert sentire("augment", config, "-o", tmp_path / "part", *few).code == 10
+    assert (tmp_path / "part" / "data" / "train.jsonl").read_bytes()  # a round was whole
+    ran = sentire("augment", config, "experiment", "-o", tmp_path / "out", *few)
+    assert ran.code == 10, ran.err
+    assert "the budget of 4 calls" in ran.err
+    assert not (tmp_path / "out" / "data-3").exists()
+    assert [path.name for path in (tmp_path / "out" / "models").glob("*.figures.json")] == ["before-3.figures.json"]
+
+
+def test_an_experiment_is_run_as_its_config_says_and_goes_on_where_it_was(tmp_path, sentire):
+    pytest.importorskip("sklearn")
+    config = write_experiment(tmp_path)
     ran = sentire("augment", config, "experiment", "-o", tmp_path / "out")
     assert ran.code == 0, ran.err
     assert "F1 on test over 2 seeds" in ran.text
@@ -313,6 +418,7 @@ def test_an_experiment_is_run_as_its_config_says_and_goes_on_where_it_was(tmp_pa
     [
         (("rnu",), 2, 'did you mean "run"'),
         (("status",), 4, "the ledger of a job, got none"),
+        (("retry-failed",), 4, "the ledger of a job, got none"),
         (("experiment",), 2, "a section [experiment]"),
         (("run", "--set", 'sources=["rephrase"]'), 2, "a provider for rephrase"),
     ],

@@ -1,5 +1,7 @@
 """Budgets that no call exceeds: what it may cost is set aside before, and the bound is one."""
 
+import asyncio
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -160,6 +162,40 @@ def test_more_than_the_bound_is_counted_as_it_was():
     purse.settle(CALL, Spending(input_tokens=999, output_tokens=1))
     assert purse.spent.tokens == 1000
     assert not purse.can_afford(Spending(calls=1))
+
+
+def test_prices_that_come_later_hold_for_what_was_asked_before_them():
+    """Else a job that was begun without prices would have its whole money once more."""
+    before = Spending(calls=9, input_tokens=3_000_000, output_tokens=500_000)
+    purse = make_purse(before, money=5.0, input_price=1.0, output_price=4.0)
+    assert purse.spent == replace(before, cost_micros=5_000_000)
+    with pytest.raises(BudgetError, match="5 of money"):
+        purse.check(CALL)
+
+
+def test_prices_that_fell_do_not_give_back_what_was_paid():
+    before = Spending(calls=9, input_tokens=3_000_000, output_tokens=500_000, cost_micros=7_000_000)
+    assert make_purse(before, input_price=1.0, output_price=4.0).spent == before
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+def test_a_change_is_heard_by_who_began_to_wait_before_it_and_not_by_who_came_after(is_late):
+    async def work():
+        purse = make_purse()
+        purse.set_aside(CALL)
+        purse.set_aside(CALL)
+        early = purse.wait_for_change()  # not a task yet, as where several things are waited for
+        purse.settle(CALL, CALL)
+        late = purse.wait_for_change()
+        if is_late:
+            early.close()
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(late, 0.01)
+        else:
+            late.close()
+            await asyncio.wait_for(early, 1.0)
+
+    asyncio.run(work())
 
 
 @pytest.mark.parametrize("key", ["calls", "tokens", "money", "input_price", "output_price"])

@@ -198,6 +198,38 @@ def test_a_server_that_tells_the_key_is_not_repeated(monkeypatch):
         assert SECRET not in f"{fault} {fault.detail}"
 
 
+@pytest.mark.parametrize("secret", [SECRET, "key/of/alma+4711"])
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize("before", [0, 100, 285, 4090])
+def test_no_part_of_the_key_is_told_wherever_it_stands(monkeypatch, status, before, secret):
+    """Long complaints are cut, and a cut through the key must not leave the half of it."""
+    monkeypatch.setenv(KEY_VARIABLE, secret)
+    told = "x" * before + secret
+    bodies = [
+        f"<html>{told}</html>".encode(),
+        told.encode(),
+        json.dumps({"error": {"message": told}}).encode(),
+        json.dumps({"error": {"message": told}}).replace("/", "\\/").encode(),
+    ]
+    for body in bodies:
+        fault = talk(say(status, body)).results[0]
+        assert isinstance(fault, FaultError)
+        assert secret[:6] not in f"{fault} {fault.detail} {fault.hint}"
+
+
+def test_a_reply_that_holds_the_key_is_recorded_without_it(monkeypatch):
+    monkeypatch.setenv(KEY_VARIABLE, SECRET)
+    reply = talk(answer(speak(f"the header said Bearer {SECRET}."))).results[0]
+    assert reply.text == "the header said Bearer ***."
+
+
+@pytest.mark.parametrize("word", ["x", "none", "EMPTY", "anything"])
+def test_a_word_in_the_place_of_a_key_changes_no_reply(monkeypatch, word):
+    """Servers on one's own machine take any key: what is no secret is not blotted out of what a model says."""
+    monkeypatch.setenv(KEY_VARIABLE, word)
+    assert talk(answer(speak(f"There was {word} left."))).results[0].text == f"There was {word} left."
+
+
 def test_a_model_that_the_server_has_not_is_refused_with_the_near_ones(start_server):
     with pytest.raises(
         GenerationError, match=r"server has \(loopback\), got 'lopback' at provider.model; did you mean \"loopback\""
@@ -218,7 +250,8 @@ def test_a_question_beyond_the_context_gives_up(start_server):
 
 def test_a_server_without_schemas_is_asked_without_from_then_on(start_server):
     url = start_server("--no-schema")
-    replies = ask(url, make_request(schema=SCHEMA), make_request(schema=SCHEMA))
+    fault, *replies = ask(url, *[make_request(schema=SCHEMA)] * 3)
+    assert (fault.reason, fault.verdict, fault.may_be_billed) == ("schema refused", "again", False)
     assert [type(reply) for reply in replies] == [Reply, Reply]
     assert read_counts(url)["requests"] == 2
 
@@ -227,7 +260,7 @@ def test_a_server_without_schemas_is_asked_without_from_then_on(start_server):
 EXPECTED = {
     "429 with Retry-After": ("rate limit", "again", 0.05, True, False),
     "429": ("rate limit", "again", None, True, False),
-    "500": ("server error 500", "again", None, False, False),
+    "500": ("server error 500", "again", None, False, True),
     "503": ("server overloaded", "again", None, True, False),
     "reset": ("connection broken", "again", None, False, True),
     "hang": ("timeout", "again", None, False, True),
@@ -438,8 +471,33 @@ def test_the_form_of_the_reply_is_asked_for_as_the_settings_say(form, schema, ex
 def test_a_refused_schema_is_left_out_of_this_and_all_later_questions(words):
     requests = [make_request(schema=SCHEMA) for _ in range(3)]
     found = talk(answer({"error": {"message": words}}, status=400), answer(speak()), requests=requests)
-    assert ["response_format" in body for body in found.bodies] == [True, False, False, False]
-    assert [result.text for result in found.results] == ["fine"] * 3
+    assert ["response_format" in body for body in found.bodies] == [True, False, False]
+    assert (found.results[0].reason, found.results[0].verdict) == ("schema refused", "again")
+    assert found.results[0].detail == words
+    assert [result.text for result in found.results[1:]] == ["fine"] * 2
+
+
+def test_a_form_that_the_user_asks_for_and_the_server_refuses_is_not_asked_for_without_end():
+    refusal = answer({"error": {"message": "response_format is not supported"}}, status=400)
+    requests = [make_request(schema=SCHEMA) for _ in range(3)]
+    found = talk(refusal, requests=requests, extra={"response_format": {"type": "text"}})
+    assert [fault.verdict for fault in found.results] == ["again", "give up", "give up"]
+
+
+def test_every_request_that_reaches_a_server_without_schemas_is_an_attempt_that_is_counted(tmp_path):
+    """One call is one attempt in the budget, also where the first ones have to be sent once more."""
+    found = Talk()
+    refusal = answer({"error": {"message": "response_format is not supported"}}, status=400)
+
+    async def work():
+        async with listen(found, refusal, refusal, refusal, answer(speak())) as url, provide(url) as provider:
+            with open_caller(tmp_path, provider) as (caller, ledger, purse):
+                calls = [make_call(n, request=make_request(f"{n}", f"{n}", schema=SCHEMA), parse=str) for n in range(3)]
+                outcomes = await asyncio.gather(*(caller.ask(call) for call in calls))
+                assert [outcome.value for outcome in outcomes] == ["fine"] * 3
+                assert purse.spent.calls == ledger.sum_spent().calls == len(found.bodies) == 6
+
+    run(work())
 
 
 def test_a_refusal_that_is_not_about_the_schema_keeps_it():
@@ -521,22 +579,23 @@ def test_an_answer_that_is_none_is_tried_again_and_may_have_to_be_paid(name):
     assert len(str(fault)) < 500
 
 
+# Reason, verdict, too much to do, may have to be paid.
 STATUSES = {
-    401: ("key refused", "stop", False),
-    402: ("payment required", "stop", False),
-    403: ("key refused", "stop", False),
-    404: ("no such model or address", "stop", False),
-    408: ("server error 408", "again", False),
-    409: ("server error 409", "again", False),
-    413: ("question longer than the model's context", "give up", False),
-    422: ("question refused with status 422", "give up", False),
-    425: ("server error 425", "again", False),
-    429: ("rate limit", "again", True),
-    500: ("server error 500", "again", False),
-    502: ("server error 502", "again", False),
-    503: ("server overloaded", "again", True),
-    504: ("server error 504", "again", False),
-    307: ("question refused with status 307", "give up", False),
+    401: ("key refused", "stop", False, False),
+    402: ("payment required", "stop", False, False),
+    403: ("key refused", "stop", False, False),
+    404: ("no such model or address", "stop", False, False),
+    408: ("server error 408", "again", False, True),
+    409: ("server error 409", "again", False, False),
+    413: ("question longer than the model's context", "give up", False, False),
+    422: ("question refused with status 422", "give up", False, False),
+    425: ("server error 425", "again", False, False),
+    429: ("rate limit", "again", True, False),
+    500: ("server error 500", "again", False, True),
+    502: ("server error 502", "again", False, True),
+    503: ("server overloaded", "again", True, False),
+    504: ("server error 504", "again", False, True),
+    307: ("question refused with status 307", "give up", False, False),
 }
 
 
@@ -544,9 +603,8 @@ STATUSES = {
 def test_every_status_has_its_verdict(status):
     found = talk(answer({"error": {"message": "told\n  why"}}, status=status))
     fault = found.results[0]
-    assert (fault.reason, fault.verdict, fault.is_throttle) == STATUSES[status]
+    assert (fault.reason, fault.verdict, fault.is_throttle, fault.may_be_billed) == STATUSES[status]
     assert fault.detail == "told why"
-    assert not fault.may_be_billed
     assert len(found.bodies) == 1
 
 
@@ -600,13 +658,22 @@ def test_a_long_complaint_is_cut():
         ("1e999", None),
         ("soon", None),
         ("", None),
-        ("Wed, 21 Oct 2015 07:28:00 GMT", None),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
+        ("Wed, 21 Oct 99999999999999999999 07:28:00 GMT", None),
+        ("Wed, 99 Oct 2015 07:28:00 GMT", None),
     ],
 )
 @pytest.mark.parametrize("status", [429, 503, 500])
 def test_the_seconds_that_a_server_asks_for_are_a_number_or_nothing(value, expected, status):
     fault = talk(answer({}, status=status, headers=[f"Retry-After: {value}"])).results[0]
     assert fault.retry_after == expected
+
+
+@pytest.mark.parametrize("zone", ["GMT", "-0000"])
+def test_a_date_that_a_server_asks_for_is_heeded(zone):
+    date = time.strftime("%a, %d %b %Y %H:%M:%S ", time.gmtime(time.time() + 50)) + zone
+    fault = talk(answer({}, status=429, headers=[f"Retry-After: {date}"])).results[0]
+    assert 45 < fault.retry_after <= 50
 
 
 @pytest.mark.parametrize("text", [None, "", "I cannot"])

@@ -65,6 +65,34 @@ def test_keys_and_values_that_do_not_belong_are_refused(provider, message):
         parse(**provider)
 
 
+@pytest.mark.parametrize(
+    ("key", "instead"),
+    [
+        ("max_tokens", "max_tokens"),
+        ("max_completion_tokens", "max_tokens"),
+        ("n", "one reply a call"),
+        ("best_of", "one reply a call"),
+        ("messages", "versioned"),
+        ("model", "provider.model"),
+        ("stream", "whole"),
+    ],
+)
+def test_fields_that_are_set_or_priced_by_us_are_refused_among_the_further_ones(key, instead):
+    with pytest.raises(ConfigError, match=rf"at provider\.extra\.{key}; .*{instead}"):
+        parse(kind="openai", base_url="http://127.0.0.1/v1", model="m", extra={"top_k": 5, key: 4})
+    parse(kind="openai", base_url="http://127.0.0.1/v1", model="m", extra={"chat_template_kwargs": {key: 4}})
+
+
+@pytest.mark.parametrize(
+    "url", ["http://alma:hidden-4711@127.0.0.1/v1", "alma:hidden-4711@host/v1", "http://hidden-4711@h/v1"]
+)
+def test_an_address_with_a_password_is_refused_and_not_shown(url):
+    with pytest.raises(ConfigError, match=r"provider\.base_url; .*the environment variable") as refused:
+        parse(kind="openai", base_url=url, model="m", key_variable="ALMAS_KEY")
+    assert "hidden" not in f"{refused.value}{refused.value.__cause__}"
+    assert "ALMAS_KEY" in str(refused.value)
+
+
 def test_a_key_of_another_kind_is_refused():
     """And the keys that are named are those of the kind that was chosen."""
     with pytest.raises(ConfigError, match=r"one of the keys kind, path, model, got the unknown key 'base_url'"):

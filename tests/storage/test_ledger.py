@@ -10,6 +10,7 @@ from collections import Counter
 from contextlib import closing, suppress
 from dataclasses import replace
 
+import orjson
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -540,8 +541,14 @@ def whole(tmp_path_factory):
 
 @pytest.mark.parametrize(
     "damage",
-    ["reply = CAST(X'6A80' AS TEXT)", "faults = '[\"timeout'", "faults = ''", "failure = CAST(X'FF' AS TEXT)"],
-    ids=["reply", "half a list", "no list", "failure"],
+    [
+        "reply = CAST(X'6A80' AS TEXT)",
+        "faults = '[\"timeout'",
+        "faults = ''",
+        "faults = '7'",
+        "failure = CAST(X'FF' AS TEXT)",
+    ],
+    ids=["reply", "half a list", "no list", "a number", "failure"],
 )
 @pytest.mark.parametrize("open_any", [open_it, read_ledger], ids=["written", "only looked at"])
 def test_damage_that_comes_to_light_late_is_said_as_that(tmp_path, damage, open_any):
@@ -567,6 +574,58 @@ def test_whatever_bytes_are_broken_only_our_errors_come(tmp_path_factory, whole,
     for open_any, known in ((read_ledger, ArtifactError), (open_it, SentireError)):
         with suppress(known):
             read_all(open_any, folder)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        sqlite3.OperationalError("database is locked"),
+        sqlite3.DatabaseError("file is not a database"),
+        orjson.JSONDecodeError("unexpected end of data", "{", 1),
+    ],
+    ids=["locked", "no database", "no JSON"],
+)
+@pytest.mark.parametrize("open_any", [open_it, read_ledger], ids=["written", "only looked at"])
+def test_an_error_of_the_block_is_not_laid_to_the_ledger(tmp_path, error, open_any):
+    """Whoever has a ledger open may read JSON and databases of his own."""
+    fill(tmp_path, n_calls=1)
+    with pytest.raises(type(error)) as raised, open_any(tmp_path):
+        raise error
+    assert raised.value is error
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("SQLITE_FULL", OutputError),
+        ("SQLITE_READONLY_DIRECTORY", OutputError),
+        ("SQLITE_BUSY", OutputError),
+        ("SQLITE_CORRUPT", ArtifactError),
+        ("", ArtifactError),
+    ],
+)
+@pytest.mark.parametrize("open_any", [open_it, read_ledger], ids=["written", "only looked at"])
+def test_a_ledger_that_cannot_be_read_for_want_of_room_is_not_called_damaged(tmp_path, name, expected, open_any):
+    class Refusing:
+        def execute(self, *_):
+            error = sqlite3.OperationalError("as the database says")
+            error.sqlite_errorname = name
+            raise error
+
+    fill(tmp_path, n_calls=1)
+    with open_any(tmp_path) as ledger:
+        reader, ledger._reader = ledger._reader, Refusing()
+        try:
+            for read in (
+                lambda: ledger.get("a"),
+                ledger.sum_spent,
+                ledger.count,
+                lambda: list(ledger.records(["a"])),
+            ):
+                with pytest.raises(expected, match=r"as the database says.* at .*ledger\.sqlite"):
+                    read()
+        finally:
+            ledger._reader = reader
 
 
 # --- Only looked at ---------------------------------------------------------------------------------------------------

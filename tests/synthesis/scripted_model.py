@@ -68,9 +68,10 @@ def make_utterance(number: int, text: str, **changes: Any) -> Utterance:
 def make_work(name: str, actors: Iterable[str], utterances: Iterable[Utterance] = ()) -> StoryWork:
     return StoryWork(
         story=make_story(name),
-        keys=(),
+        names={},
         actors=tuple(actors),
         utterances=tuple(utterances),
+        dropped=Counter(),
         failures=Counter(),
         yields=Counter(),
     )
@@ -109,11 +110,15 @@ def collect(utterances: Sequence[Utterance], settings: SynthesisConfig, **change
             make_work("ferry", ["Mira", "the ferryman"], utterances),
             failures=Counter({("utterances", "timeout"): 2, ("context", "no text"): 1}),
             yields=Counter({"actors": 1, "utterances": 3}),
+            dropped=Counter(
+                {("characters", "name of more than 80 characters"): 2, ("utterances", "more than were asked for"): 1}
+            ),
         ),
         replace(
             make_work("goat", ["the goat"]),
             failures=Counter({("utterances", "timeout"): 1}),
             yields=Counter({"actors": 1}),
+            dropped=Counter({("characters", "more than steps.most_actors"): 2}),
         ),
     ]
     parts: dict[str, Any] = {

@@ -67,8 +67,8 @@ def test_the_card_shows_what_the_statistics_say():
     assert facts["written by"] == "small | quick"
     assert facts["labelled the second time by"] == "nobody"
     assert facts["stories"] == "2; left out: empty 1, too short 3"
-    assert facts["characters"] == "3"
-    assert facts["utterances"] == "7"
+    assert facts["characters"] == "3; left out: more than steps.most_actors 2, name of more than 80 characters 2"
+    assert facts["utterances"] == "7; left out: more than were asked for 1"
     assert tables["Rows"] == [
         ["set", "train", "dev", "test", "what it is"],
         ["---"] * 5,

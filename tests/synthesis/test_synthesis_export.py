@@ -298,6 +298,39 @@ def test_calls_that_failed_are_kept_with_the_others(tmp_path, lost):
     assert len(small.calls()) == small.report.n_done + small.report.n_failed
 
 
+def test_a_call_that_two_stories_share_is_named_after_the_first_whoever_asked_first(tmp_path):
+    # Two stories of one text share all calls; where the first run was cut short, the second may have asked first.
+    folder, others = tmp_path / "whole", tmp_path / "resumed"
+    for place, stories in ((folder, 2), (others, 2)):
+        (place / "stories").mkdir(parents=True)
+        for n in range(stories):
+            (place / "stories" / f"story{n:02}.txt").write_text(FERRY)
+        replies = make_replies(["story00", "story01"], ("joy", "neutral"))
+        # What is asked by either name is answered alike.
+        rows = {name: json.dumps(reply) for name, reply in replies if "story00" in name}
+        rows |= {name.replace("story00", "story01"): reply for name, reply in rows.items()}
+        (place / "replies.jsonl").write_text(
+            "\n".join(json.dumps({"name": name, "reply": reply}) for name, reply in rows.items())
+        )
+    table = {
+        "name": "small",
+        "provider": {"kind": "replay", "path": "replies.jsonl"},
+        "narratives": {"folder": "stories"},
+        "steps": {"emotional": 1, "neutral": 1, "context_share": 1},
+    }
+    whole = Exported(Site(settings=parse_config(SynthesisConfig, table), base=folder), folder / "job", folder / "out")
+    (others / "stories" / "story00.txt").rename(others / "story00.txt")
+    site = Site(settings=parse_config(SynthesisConfig, table), base=others)
+    with open_ledger(others / "job", job="small") as ledger:
+        run_synthesis(site, ledger)
+    (others / "story00.txt").rename(others / "stories" / "story00.txt")
+    resumed = Exported(site, others / "job", others / "out")
+    assert resumed.report.n_done == 0
+    assert resumed.calls() == whole.calls()
+    assert all("story00" in row["subject"] for row in whole.calls().values())
+    assert (resumed.folder / "calls.parquet").read_bytes() == (whole.folder / "calls.parquet").read_bytes()
+
+
 def test_the_test_stories_of_the_sets_with_context_are_test_stories_of_orig(tmp_path):
     # Whoever learns from Orig may then measure on all three; some stories have no utterance with a context.
     small = make_small(tmp_path, n_stories=30)

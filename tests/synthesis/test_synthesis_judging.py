@@ -171,10 +171,17 @@ def test_near_duplicates_may_be_kept_and_one_that_is_gone_takes_no_other_with_it
     assert dict(found.refused["orig"]) == {"near-duplicate": 1}
 
 
-def test_before_are_all_rows_that_express_something():
+def test_before_are_all_rows_that_labels_came_for():
     found = run([*GOOD, *(planted for planted, _ in PLANTED.values())])
-    n_silent = sum(not planted.levels or planted.levels[0][1] < 0.3 for planted, _ in PLANTED.values())
-    assert len(found.before) == len(GOOD) + len(PLANTED) - n_silent
+    assert len(found.before) == len(GOOD) + len(PLANTED) - 1  # one of them has no labels
+
+
+def test_before_any_rule_is_before_the_least_level_as_well():
+    faint = make_utterance(9, "She has not come yet.", levels=(("joy", 0.29), ("fear", 0.1)))
+    mixed = make_utterance(1, TEXTS[0], levels=(("joy", 0.8), ("love", 0.1)))
+    found = run([mixed, faint])
+    assert [dict(row.levels) for row in found.before] == [{"joy": 0.8, "love": 0.1}, {"joy": 0.29, "fear": 0.1}]
+    assert [row.labels for row in found.rows["orig"]] == [("joy",)]
 
 
 def described(**changes):
@@ -326,6 +333,31 @@ words = st.lists(st.sampled_from("abcd"), max_size=12)
 @given(words, words)
 def test_overlap_equals_the_slow_table(first, second):
     assert measure_overlap(" ".join(first), " ".join(second)) == pytest.approx(overlap_slowly(first, second))
+
+
+RAIN = (
+    make_utterance(1, "终于下雨了，田里的苗有救了。"),
+    make_utterance(2, "我真没想到今天还能回到家里！"),
+)
+CHINESE = {
+    "context": "米拉没赶上最后一班渡船，老人已经走了，她很难过。",
+    "clean_context": "米拉没赶上最后一班渡船，老人已经走了。",
+    "rewritten": "终于下雨了，田里的苗。",
+    "context_levels": (("relief", 0.9),),
+}
+
+
+def test_texts_without_blanks_become_rows_of_all_sets():
+    found = run([replace(RAIN[0], **CHINESE), RAIN[1]], language="Chinese")
+    assert {name: dict(counts) for name, counts in found.refused.items()} == {"orig": {}, "corig": {}, "crewr": {}}
+    assert {name: len(rows) for name, rows in found.rows.items()} == {"orig": 2, "corig": 1, "crewr": 1}
+    (row,) = found.rows["crewr"]
+    assert row.measures["rewriting_overlap"] == pytest.approx(2 * 9 / (12 + 9))
+
+
+@pytest.mark.parametrize(("text", "rule"), [("雨。", "too few words"), ("雨水" * 51, "too many words")])
+def test_texts_without_blanks_may_be_too_short_and_too_long(text, rule):
+    assert dict(run([make_utterance(1, text)], language="Chinese").refused["orig"]) == {rule: 1}
 
 
 def test_overlap_is_of_words_without_capitals_and_points():

@@ -50,9 +50,11 @@ def test_names_in_other_scripts():
     assert read_names("\n".join(f"{n}. {name}" for n, name in enumerate(names, 1)), "actors") == names
 
 
-def test_a_name_that_is_a_sentence_is_none():
+def test_a_name_that_is_a_sentence_is_left_to_be_counted_and_is_none_alone():
     reply = dump("actors", ["Mira", "x" * LONGEST_NAME_CHARS, "x" * (LONGEST_NAME_CHARS + 1)])
-    assert read_names(reply, "actors") == ("Mira", "x" * LONGEST_NAME_CHARS)
+    assert read_names(reply, "actors") == ("Mira", "x" * LONGEST_NAME_CHARS, "x" * (LONGEST_NAME_CHARS + 1))
+    with pytest.raises(UnusableReplyError, match="no name in the list"):
+        read_names(dump("actors", ["x" * (LONGEST_NAME_CHARS + 1)]), "actors")
 
 
 @pytest.mark.parametrize(
@@ -444,7 +446,8 @@ def test_any_text_is_read_or_refused(reader, reply):
         assert found.isprintable()
     elif reader == 0:
         assert found == tuple(dict.fromkeys(found))
-        assert all(0 < len(name) <= LONGEST_NAME_CHARS for name in found)
+        assert all(found)
+        assert min(map(len, found)) <= LONGEST_NAME_CHARS
     elif reader == 1:
         assert all(said and emotion and said.isprintable() for said, emotion in found)
     else:

@@ -72,9 +72,12 @@ def test_words_that_are_mapped_otherwise_ask_nothing_again(server, tmp_path):
 
 def test_every_kind_of_fault_is_survived_and_the_counts_add_up(tmp_path):
     write_stories(tmp_path, 4)
-    with start_server("--fault-share", 0.25) as address:
+    with start_server("--fault-share", 0.25, "--seed", 0) as address:
         settings = make_settings(
-            address, provider={"kind": "openai", "base_url": address, "model": "loopback", "timeout_seconds": 0.3}
+            address,
+            provider={"kind": "openai", "base_url": address, "model": "loopback", "timeout_seconds": 0.3},
+            # So many that none fails for good with this seed, also where a slow machine makes timeouts of its own.
+            retries={"attempts": 20, "repairs": 10, "first_wait_seconds": 0.02},
         )
         report, counts, spent, found = run(Site(settings=settings, base=tmp_path), tmp_path / "out")
         seen = read_counts(address)
@@ -92,15 +95,15 @@ def test_every_kind_of_fault_is_survived_and_the_counts_add_up(tmp_path):
         "empty",
         "page",
     }
-    assert states["done"] == report.n_done == seen["questions"] - states["failed"]
+    assert states["failed"] == 0
+    assert states["done"] == report.n_done == seen["questions"]
     assert spent.calls == seen["requests"] == states["done"] + sum(report.faults.values())
     assert states["pending"] == states["claimed"] == 0
     assert found.n_unknown == 0
     with start_server() as address:
         plain = Site(settings=make_settings(address), base=tmp_path)
         _, _, _, undisturbed = run(plain, tmp_path / "undisturbed")
-    if not states["failed"]:
-        assert found == undisturbed
+    assert found == undisturbed
 
 
 def test_a_call_that_fails_for_good_is_counted_and_can_be_made_again(tmp_path):

@@ -22,6 +22,10 @@ FOUND = measure()
 def test_counts_of_stories_and_calls():
     assert FOUND["stories"] == {"used": 2, "left_out": {"empty": 1, "too short": 3}}
     assert (FOUND["characters"], FOUND["utterances"], FOUND["still_to_be_made"]) == (3, 7, 4)
+    assert FOUND["dropped"] == {
+        "characters": {"more than steps.most_actors": 2, "name of more than 80 characters": 2},
+        "utterances": {"more than were asked for": 1},
+    }
     assert FOUND["calls"] == {
         "actors": {"answered": 2, "failed": {}},
         "context": {"answered": 0, "failed": {"no text": 1}},
@@ -53,6 +57,19 @@ def test_labels_before_and_after_the_rules():
         "neutral": {"before the rules": 1, "orig": 1, "corig": 0, "crewr": 0},
     }
     assert len(FOUND["labels"]) == 28
+
+
+def test_soft_labels_are_counted_before_the_least_level_takes_any():
+    levels = (("joy", 0.8), ("love", 0.1), ("fear", 0.0))
+    shown = measure([replace(UTTERANCES[1], levels=levels)])["labels"]
+    assert shown["joy"] == {"before the rules": 1, "orig": 1, "corig": 0, "crewr": 0}
+    assert shown["love"] == {"before the rules": 1, "orig": 0, "corig": 0, "crewr": 0}
+    assert shown["fear"]["before the rules"] == 0  # a level of 0 says that it is not there
+
+
+def test_texts_without_blanks_have_words_too():
+    rows = [replace(UTTERANCES[1], text="终于下雨了。")]
+    assert measure(rows, language="Chinese")["words"]["orig"]["words_a_text"]["mean"] == 5.0
 
 
 def test_what_was_intended():

@@ -45,7 +45,7 @@ def work(answers, purposes=(), second=None, **changes):
 def test_a_story_goes_through_all_steps():
     found, script = work(ANSWERS, labels__passes=2, **EVERYBODY)
     assert (found.story, found.actors) == (STORY, ("Mira", "the ferryman"))
-    assert found.keys[0] == "key of actors/ferry"
+    assert next(iter(found.names.items())) == ("key of actors/ferry", "actors/ferry")
     assert [(one.subject, one.actor, one.text, one.intended) for one in found.utterances] == [
         ("ferry/Mira/1", "Mira", "Wait for me!", "fear"),
         ("ferry/Mira/2", "Mira", "He came back, look!", "Bliss"),
@@ -171,7 +171,7 @@ def test_a_purpose_changes_nothing_of_what_was_asked_before():
 
 def test_only_so_many_characters_and_utterances_are_used():
     answers = ANSWERS | {
-        "actors/ferry": '{"actors": ["Mira", "the ferryman", "the gull"]}',
+        "actors/ferry": json.dumps({"actors": ["Mira", "x" * 81, "the ferryman", "the gull"]}),
         "utterances/ferry/Mira": say(*((f"Word number {n}.", "joy") for n in range(1, 8))),
         "targeted/ferry/Mira/pride": say(*((f"Deed number {n}.", "pride") for n in range(1, 8))),
     }
@@ -186,6 +186,12 @@ def test_only_so_many_characters_and_utterances_are_used():
         f"Word number {n}." for n in range(1, 5)
     ]
     assert [one.text for one in found.utterances if one.target] == ["Deed number 1.", "Deed number 2."]
+    assert found.dropped == {
+        ("characters", "name of more than 80 characters"): 1,
+        ("characters", "more than steps.most_actors"): 1,
+        ("utterances", "more than were asked for"): 3 + 5,
+    }
+    assert work(ANSWERS, purposes)[0].dropped == {}
 
 
 def in_context(script):
@@ -240,7 +246,7 @@ def test_without_characters_nothing_more_is_asked():
         assert (found.actors, found.utterances, len(script.begun)) == ((), (), 1)
         assert found.failures == {("actors", failure): 1}
         assert found.yields == {}
-        assert found.keys[0] == "key of actors/ferry"
+        assert next(iter(found.names.items())) == ("key of actors/ferry", "actors/ferry")
 
 
 def test_a_character_who_says_nothing_is_counted_and_the_others_go_on():

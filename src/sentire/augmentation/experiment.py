@@ -17,12 +17,15 @@ from sentire.classifiers.train import train_tfidf
 from sentire.core.config import dump_config, parse_config, read_table
 from sentire.core.errors import ConfigError
 from sentire.core.progress import OnProgress, stay_quiet
+from sentire.encoders.sources import CONFIG_NAME, TOKENIZER_NAME, WEIGHTS_NAME
 from sentire.evaluate.run import evaluate_model
 from sentire.probing.seeds import summarise_seeds
 from sentire.runtime.load import load
 from sentire.storage.atomic import write_json
+from sentire.storage.manifest import hash_file
 from sentire.training.recipe import EncoderRecipe
 from sentire.training.sources import read_sources
+from sentire.training.teachers import TRANSFORMERS, TRANSFORMERS_SIGMOID
 from sentire.training.train import train_encoder
 
 OVERALL = ("macro_f1", "micro_f1")
@@ -63,8 +66,9 @@ def run_experiment(
     """Train without and with, measure both on test, and compare the overall figures and each rare label.
 
     The figures of every model are kept in a small file, so that an experiment which was stopped goes on with the next.
-    They are made again where settings, recipe, the rows of a split, the model that checks labels, templates, prompts or
-    the version of Sentire differ.
+    They are made again where settings, recipe, the rows of a split, the model that checks labels, a teacher of the
+    recipe, templates, prompts, definitions of labels, the language model or its file of replies, or the version of
+    Sentire differ.
 
     Args:
         settings: With an experiment.
@@ -79,6 +83,7 @@ def run_experiment(
         ConfigError: There is no experiment, its recipe is of another kind, learns from another split than rows are
             made for or in other labels, or its dev or test is not kept apart.
         DataError, LabelError, UnknownNameError: A split or a model is not there, as their messages say.
+        GenerationError: The file of replies cannot be read.
     """
     experiment = settings.experiment
     if experiment is None:
@@ -102,7 +107,7 @@ def run_experiment(
     if recipe.data.dev:
         check_apart(settings.data, recipe.data.dev, what=f"on which {experiment.recipe} chooses")
     data = _fingerprint_data(settings, recipe, data_root)
-    making = _fingerprint_making(settings)
+    making = _fingerprint_making(settings, base, data_root)
     figures: dict[str, dict[str, list[float]]] = {"before": {}, "after": {}}
     n_all = 2 * len(experiment.seeds)
     for place, seed in enumerate(experiment.seeds):
@@ -136,23 +141,50 @@ def _read_recipe(path: Path) -> TfidfRecipe | EncoderRecipe:
 def _fingerprint_data(
     settings: AugmentationConfig, recipe: TfidfRecipe | EncoderRecipe, data_root: Path | None
 ) -> list[str]:
-    """Return a hash of each split that figures rest on; the dev of the recipe and test are among those kept apart."""
+    """Return a hash of each split that figures rest on, and of each teacher.
+
+    The dev of the recipe and test are among the splits that are kept apart.
+    """
     train = read_labelled(settings.data.train, None, data_root)
     apart = [read_labelled(name, train.space, data_root) for name in settings.data.apart]
     marks = [split.fingerprint for split in (train, *apart)]
     if isinstance(recipe, EncoderRecipe) and recipe.data.dev:  # one without a dev is refused by its training
         marks.append(read_sources(recipe.data, data_root).fingerprint)
+        marks += [mark for name in recipe.distillation.teachers for mark in _identify_teacher(name)]
     return marks
 
 
-def _fingerprint_making(settings: AugmentationConfig) -> list[Any]:
+def _identify_teacher(name: str) -> list[str]:
+    """Return what tells a teacher from another one of that name; one from the hub is named with its commit."""
+    for prefix in (TRANSFORMERS, TRANSFORMERS_SIGMOID):
+        if name.startswith(prefix):
+            folder = Path(name.removeprefix(prefix))
+            files = (folder / one for one in (CONFIG_NAME, TOKENIZER_NAME, WEIGHTS_NAME))
+            return [hash_file(path) for path in files if path.is_file()]  # the training tells what is missing
+    return [load(name).fingerprint]
+
+
+def _fingerprint_making(settings: AugmentationConfig, base: Path, data_root: Path | None) -> list[Any]:
     """Return what determines the rows that are made, apart from seed and data."""
     left_out = ("name", "seed", "licence", "limits", "retries", "budget", "experiment")
     dumped = {key: value for key, value in dump_config(settings).items() if key not in left_out}
     check_model = settings.quality.check_model
     judge = load(check_model).fingerprint if check_model else ""
     templates = identify_templates() if "templates" in settings.sources else ""
-    return [dumped, judge, templates, _identify_prompts(settings)]
+    return [dumped, judge, templates, _identify_prompts(settings), *_identify_model(settings, base, data_root)]
+
+
+def _identify_model(settings: AugmentationConfig, base: Path, data_root: Path | None) -> list[Any]:
+    """Return the model that texts are asked of, of a file of replies with its hash, and what it is told of labels."""
+    if settings.provider is None or set(settings.sources) == {"templates"}:
+        return []
+    from sentire.llm.model_names import name_model  # the extra llm, as for the prompts
+    from sentire.synthesis.definitions import read_definitions
+
+    told: list[Any] = []
+    if "rephrase" in settings.sources:
+        told = [dict(read_definitions(read_labelled(settings.data.train, None, data_root).space))]
+    return [name_model(settings.provider, folder=base), *told]
 
 
 def _identify_prompts(settings: AugmentationConfig) -> list[str]:

@@ -11,12 +11,15 @@ from sentire.augmentation.candidates import Candidate, Seed, Source
 from sentire.augmentation.config import AugmentationConfig
 from sentire.augmentation.rules import Rules
 from sentire.classifiers.labelled import LabelledSplit
-from sentire.core.errors import DataError
+from sentire.core.errors import DataError, SentireError
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.llm.caller import StoppedError
 
 OVERSAMPLE = 1.5
 """Candidates asked for, for each row that is wanted: rules leave some out."""
+
+JOB_ENDED = "the job ended"
+"""The end of a label that is still open where a budget, a fault or a signal ends the whole."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,12 +52,21 @@ class Augmented:
     """What was made.
 
     Attributes:
-        rows: In the order in which they were made.
+        rows: In the order in which they were made; where the job ended early, the first ones of the whole.
         courses: By label.
+        stopped: What ended the job early; None where nothing did, or where somebody wished it.
+        signal: By which somebody wished it; 0 for none.
     """
 
     rows: tuple[Candidate, ...]
     courses: Mapping[str, LabelCourse]
+    stopped: SentireError | None = None
+    signal: int = 0
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every label came to its own end."""
+        return all(course.end != JOB_ENDED for course in self.courses.values())
 
 
 def find_rare(train: LabelledSplit, settings: AugmentationConfig) -> dict[str, int]:
@@ -99,8 +111,9 @@ async def augment(
         on_progress: Told after every round.
         is_ending: Asked before every label of a round: whether somebody wishes the end.
 
-    Raises:
-        StoppedError: The job is ending; what was asked is in the ledger.
+    Returns:
+        What was made. Where the job ends early, what was made until then: the round of a label is kept whole or not at
+        all, so that the rows are the first ones of a run that nothing ends.
     """
     rare = find_rare(train, settings)
     seeds = {label: _list_seeds(train, label) for label in rare}
@@ -112,32 +125,37 @@ async def augment(
     failed = {label: Counter[str]() for label in rare}
     until, patience = settings.labels.until, settings.rounds.patience
     ends: dict[str, str] = {label: "enough already" for label, n in rare.items() if n >= until}
-    for number in range(1, settings.rounds.most + 1):
-        for label in rare:
-            if label in ends:
-                continue
-            await asyncio.sleep(0)  # a signal is heard between two labels, also where nobody is asked
-            if is_ending():
-                raise StoppedError
-            aim = min(until, math.ceil(settings.rounds.growth * max(have[label], 1))) - have[label]
-            wanted = math.ceil(OVERSAMPLE * aim / len(sources))
-            made_by = [await source.make(label, seeds[label], wanted, number, failed[label]) for source in sources]
-            candidates = _take_in_turn(made_by)
-            rounds[label] += 1
-            no_source[label] += not candidates
-            kept = rules.choose(candidates, refused[label], most=aim)
-            rows += kept
-            made[label] += len(kept)
-            have.update(one for row in kept for one in row.labels)
-            lean[label] = 0 if kept else lean[label] + 1
-            barren[label] = 0 if candidates else barren[label] + 1
-            ends |= {one: "reached" for one in rare if one not in ends and have[one] >= until}
-            if label not in ends and lean[label] >= patience:
-                what = "no source made a text" if barren[label] >= patience else "no new row"
-                ends[label] = f"{what} in {patience} rounds"
-        on_progress(number, settings.rounds.most, f"{len(rows):,} rows")
-        if len(ends) == len(rare):
-            break
+    try:
+        for number in range(1, settings.rounds.most + 1):
+            for label in rare:
+                if label in ends:
+                    continue
+                await asyncio.sleep(0)  # a signal is heard between two labels, also where nobody is asked
+                if is_ending():
+                    raise StoppedError
+                aim = min(until, math.ceil(settings.rounds.growth * max(have[label], 1))) - have[label]
+                wanted = math.ceil(OVERSAMPLE * aim / len(sources))
+                lost = Counter[str]()  # counted with its round, or not at all
+                made_by = [await source.make(label, seeds[label], wanted, number, lost) for source in sources]
+                failed[label] += lost
+                candidates = _take_in_turn(made_by)
+                rounds[label] += 1
+                no_source[label] += not candidates
+                kept = rules.choose(candidates, refused[label], most=aim)
+                rows += kept
+                made[label] += len(kept)
+                have.update(one for row in kept for one in row.labels)
+                lean[label] = 0 if kept else lean[label] + 1
+                barren[label] = 0 if candidates else barren[label] + 1
+                ends |= {one: "reached" for one in rare if one not in ends and have[one] >= until}
+                if label not in ends and lean[label] >= patience:
+                    what = "no source made a text" if barren[label] >= patience else "no new row"
+                    ends[label] = f"{what} in {patience} rounds"
+            on_progress(number, settings.rounds.most, f"{len(rows):,} rows")
+            if len(ends) == len(rare):
+                break
+    except StoppedError:
+        ends |= dict.fromkeys((label for label in rare if label not in ends), JOB_ENDED)
     return Augmented(
         rows=tuple(rows),
         courses={

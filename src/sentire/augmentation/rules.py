@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from sentire.augmentation.candidates import Candidate
 from sentire.augmentation.config import QualitySection
 from sentire.core.normalise import normalise_text
+from sentire.core.words import split_words
 from sentire.data.near_duplicates import NearDuplicateIndex
 from sentire.runtime.language import find_english
 from sentire.synthesis.replies import speaks_of_the_task
@@ -30,7 +31,8 @@ _REFUSAL = re.compile(
     r"the (?:original|given) (?:text|sentence)|this (?:text|sentence) expresses)\b",
     re.IGNORECASE,
 )
-_SENTENCE_END = re.compile(r"[.!?…]\W*$")  # quotes, brackets and emoji may follow
+# Those of Chinese and Japanese, Hindi, Arabic, Urdu, Burmese and Khmer as well; quotes, brackets and emoji may follow.
+_SENTENCE_END = re.compile(r"[.!?…。！？।؟۔။។]\W*$")
 
 
 class Rules:
@@ -95,7 +97,7 @@ class Rules:
         return kept
 
     def _find_fault(self, text: str, *, is_in_language: bool) -> str:
-        n_words = len(text.split())
+        n_words = len(split_words(text))
         if speaks_of_the_task(text) or _REFUSAL.search(text.replace("’", "'")):
             return "a refusal, or talk about the task"
         if n_words < self._quality.shortest_words:

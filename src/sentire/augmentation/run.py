@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from sentire.classifiers.labelled import LabelledSplit, read_labelled
 from sentire.core.errors import UsageError
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.llm.budget import Purse
-from sentire.llm.caller import Caller, StoppedError
+from sentire.llm.caller import Caller
 from sentire.llm.halt import Halt
 from sentire.llm.load import load_provider
 from sentire.llm.signals import heed_signals
@@ -45,11 +46,12 @@ def run_augmentation(
         on_progress: Told after every round.
 
     Returns:
-        What was made, and the split that it was made for.
+        What was made, and the split that it was made for. Where a budget, a fault or a signal ended the job early, it
+        says so, and what was answered is in the ledger.
 
     Raises:
-        ConfigError, DataError, LabelError, BudgetError, GenerationError, OutputError: As their messages say.
-        KeyboardInterrupt: It was stopped.
+        ConfigError, DataError, LabelError, GenerationError: As their messages say; nothing was asked yet.
+        KeyboardInterrupt: What was under way was dropped, after a second signal.
     """
     check_augmentation(settings)
     train = read_labelled(settings.data.train, None, data_root)
@@ -74,15 +76,16 @@ async def _run(
 ) -> Augmented:
     halt = Halt()
     async with _open_sources(settings, base, ledger, train, halt) as sources:
-        with heed_signals(halt):
+        with heed_signals(halt) as signals:
             try:
-                return await augment(
+                made = await augment(
                     train, settings, sources, rules, on_progress=on_progress, is_ending=lambda: halt.is_called
                 )
-            except (StoppedError, asyncio.CancelledError) as stopped:
-                if halt.reason is not None:
-                    raise halt.reason from stopped
-                raise KeyboardInterrupt from stopped
+            except asyncio.CancelledError as dropped:
+                raise KeyboardInterrupt from dropped
+    if made.is_whole:
+        return made
+    return replace(made, stopped=halt.reason, signal=signals[0] if signals else 0)
 
 
 @asynccontextmanager

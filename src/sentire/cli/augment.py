@@ -1,11 +1,15 @@
 """``sentire augment``: rare labels made richer, and whether it helped."""
 
+import signal
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-ACTIONS = ("run", "status", "experiment")
+if TYPE_CHECKING:
+    from sentire.augmentation.rounds import Augmented
+
+ACTIONS = ("run", "status", "retry-failed", "experiment")
 
 
 def augment(
@@ -13,8 +17,8 @@ def augment(
     action: Annotated[
         str,
         typer.Argument(
-            help="run: make rows for rare labels. status: what the ledger says. experiment: train without and with "
-            "them, several seeds, and compare on test."
+            help="run: make rows for rare labels. status: what the ledger says. retry-failed: let calls that failed "
+            "be made again. experiment: train without and with them, several seeds, and compare on test."
         ),
     ] = "run",
     output: Annotated[
@@ -40,6 +44,15 @@ def augment(
 
         with read_ledger(folder) as ledger:
             print_counts(ledger.count())
+    elif action == "retry-failed":
+        from sentire.cli.console import say
+        from sentire.storage.ledger import open_ledger, read_ledger
+
+        with read_ledger(folder):
+            pass  # there is one: a new one has nothing that failed
+        with open_ledger(folder, job=chosen.name) as ledger:
+            n = ledger.retry_failed()
+        say(f"{n:,} calls that failed will be made again by the next run")
     elif action == "run":
         from sentire.augmentation.run import run_augmentation
         from sentire.cli.augmentation_tables import print_courses
@@ -51,8 +64,12 @@ def augment(
 
             with show_progress(chosen.name) as on_progress:
                 augmented, train = run_augmentation(chosen, config.parent, ledger, on_progress=on_progress)
-            statistics = export_augmentation(chosen, augmented, train, folder / "data")
-            print_courses(statistics)
+            if augmented.rows or augmented.is_whole:
+                statistics = export_augmentation(chosen, augmented, train, folder / "data")
+                print_courses(statistics)
+        if not augmented.is_whole:
+            _tell_stop(len(augmented.rows), folder)
+            _raise_stop(augmented)
         if statistics["n_made"]:
             hint = f'learn from it with data.further_train = ["{folder}/data/augmented.toml:train"]'
         else:
@@ -60,6 +77,26 @@ def augment(
         say(f"wrote {folder / 'data'}; {hint}")
     else:
         _experiment(config, folder, settings or ())
+
+
+def _tell_stop(n_rows: int, folder: Path) -> None:
+    from sentire.cli.console import say
+
+    if n_rows:
+        where = f"{n_rows:,} rows were accepted so far, in {folder / 'data'}"
+    else:
+        where = f"no row was accepted yet; {folder / 'data'} is as it was"
+    say(
+        f"stopped: {where}. What was answered is recorded: run it again to go on, with a larger budget if that is spent"
+    )
+
+
+def _raise_stop(augmented: "Augmented") -> None:
+    """Raise what ended an augmentation early, with its exit code."""
+    if augmented.stopped is not None:
+        raise augmented.stopped
+    if not augmented.is_whole:
+        raise typer.Exit(128 + (augmented.signal or signal.SIGINT))
 
 
 def _experiment(config: Path, folder: Path, settings: list[str] | tuple[str, ...]) -> None:
@@ -82,6 +119,7 @@ def _experiment(config: Path, folder: Path, settings: list[str] | tuple[str, ...
         def make_data(seed: int) -> str:
             seeded = read_config(AugmentationConfig, config, [*settings, f"seed={seed}"])
             augmented, train = run_augmentation(seeded, config.parent, ledger)
+            _raise_stop(augmented)  # a part is never measured
             export_augmentation(seeded, augmented, train, folder / f"data-{seed}")
             return f"{folder / f'data-{seed}' / 'augmented.toml'}:train"
 

@@ -7,7 +7,9 @@ that a sharper bound would have let through are not made.
 """
 
 import asyncio
-from typing import Annotated
+from collections.abc import Coroutine
+from dataclasses import replace
+from typing import Annotated, Any
 
 from pydantic import Field
 
@@ -46,12 +48,14 @@ class Purse:
 
     Args:
         budget: The most that may be spent.
-        spent: Before this run.
+        spent: Before this run. Tokens that cost less then, such as nothing before there were prices, count with the
+            prices of today: else a job would have its whole money once more.
     """
 
     def __init__(self, budget: Budget, spent: Spending) -> None:
         self._budget = budget
-        self.spent = spent
+        priced = self._price(spent.input_tokens, spent.output_tokens)
+        self.spent = replace(spent, cost_micros=max(spent.cost_micros, priced.cost_micros))
         self._set_aside = Spending()
         self._n_unsettled = 0
         self._changed = asyncio.Event()
@@ -61,10 +65,12 @@ class Purse:
         """Nothing is set aside: what is left now is all that will be left."""
         return self._n_unsettled == 0
 
-    async def wait_for_change(self) -> None:
-        """Return when something that was set aside has been settled."""
-        self._changed.clear()
-        await self._changed.wait()
+    def wait_for_change(self) -> Coroutine[Any, Any, object]:
+        """Return what ends when something that was set aside has been settled since this was called.
+
+        No coroutine itself: what is settled before a task of it has begun to run would not be heard.
+        """
+        return self._changed.wait()
 
     def bound(self, request: Request) -> Spending:
         """Return the most that one attempt can cost."""
@@ -106,6 +112,7 @@ class Purse:
         self._set_aside -= bound
         self._n_unsettled -= 1
         self._changed.set()
+        self._changed = asyncio.Event()  # whoever comes from now on waits for the next
         self.spent += Spending(
             calls=bound.calls if was_sent else 0,
             input_tokens=spent.input_tokens,

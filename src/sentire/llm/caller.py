@@ -36,7 +36,7 @@ from sentire.storage.ledger import Claim, Entry, Ledger, LedgerReader, Settlemen
 T = TypeVar("T")
 
 OUTAGE_ROUNDS = 3
-"""So many times the places that there are, one failing attempt after another, is an outage: the job stops."""
+"""So many times the calls that are under way, one failing attempt after another, is an outage: the job stops."""
 
 FEWEST_FAILURES_OF_OUTAGE = 30
 
@@ -45,8 +45,9 @@ class UnusableReplyError(Exception):
     """A reply that cannot be used.
 
     Args:
-        reason: Why, in words that do not change from reply to reply.
-        detail: What is special about this one; told to the model when it is asked to mend it.
+        reason: Why, in our own words, which do not change from reply to reply; told to the model when it is asked to
+            mend it.
+        detail: What is special about this one, for the ledger. It may quote the reply, and is told to no model.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:
@@ -186,6 +187,8 @@ class Caller:
         self._on_settled = on_settled
         self._under_way: dict[str, asyncio.Future[Outcome[Any]]] = {}
         self._n_failures_in_a_row = 0
+        self._lost_in_a_row: list[str] = []  # the keys of calls that failed for good since the last answer
+        self._is_outage = False
         self._halt = halt or Halt()
         for limiter in (self._ahead, self._limiter):  # nobody sits out a pause that the server asked for
             self._halt.tell(limiter.close)
@@ -321,6 +324,8 @@ class Caller:
         reply = replace(reply, text=_storable(reply.text))  # what is used now is what will be found again
         self._limiter.succeed()
         self._n_failures_in_a_row = 0
+        if not self._is_outage:  # else they are about to be opened again
+            self._lost_in_a_row.clear()
         return reply, None, time.perf_counter() - started
 
     def _hear_fault(self, fault: FaultError) -> None:
@@ -331,17 +336,22 @@ class Caller:
             self._halt.call(
                 GenerationError(expected="an answer", got=str(fault), where=self._provider.model, hint=fault.hint)
             )
-        if fault.verdict == "again":
-            self._n_failures_in_a_row += 1
-            if self._n_failures_in_a_row >= max(FEWEST_FAILURES_OF_OUTAGE, OUTAGE_ROUNDS * self._most_in_flight):
-                self._halt.call(
-                    GenerationError(
-                        expected="a server that answers now and then",
-                        got=f"{self._n_failures_in_a_row} failures in a row, the last: {fault}",
-                        where=self._provider.model,
-                        hint="run it again when the server is well: it goes on where it is",
-                    )
+            return
+        # A refusal counts as well, and is not tried again before it is believed: where nothing else comes from all that
+        # are under way, the settings are refused, not the texts.
+        self._n_failures_in_a_row += 1
+        n_rounds = OUTAGE_ROUNDS if fault.verdict == "again" else 1
+        n_under_way = min(len(self._under_way), self._most_in_flight)
+        if self._n_failures_in_a_row >= max(FEWEST_FAILURES_OF_OUTAGE, n_rounds * n_under_way):
+            self._is_outage = True
+            self._halt.call(
+                GenerationError(
+                    expected="a server that answers now and then",
+                    got=f"{self._n_failures_in_a_row} failures in a row, the last: {fault}",
+                    where=self._provider.model,
+                    hint="run it again when the server is well and takes what it is sent: it goes on where it is",
                 )
+            )
 
     async def _settle_fault(self, key: str, fault: FaultError, bound: Spending, seconds: float, failure: str) -> None:
         spent = bound if fault.may_be_billed else Spending()
@@ -356,8 +366,22 @@ class Caller:
             failure=failure if is_lost else "",
         )
         await self._settle(settlement, bound, is_final=is_lost)
-        if failure and not is_lost:
+        if is_lost:
+            self._lost_in_a_row.append(key)
+        if self._is_outage:
+            await self._reopen_lost()
+        if failure and (not is_lost or self._is_outage):
             raise StoppedError
+
+    async def _reopen_lost(self) -> None:
+        """Let the calls be asked again that used up their attempts before anybody knew that it was an outage."""
+        keys, self._lost_in_a_row = self._lost_in_a_row, []
+        try:
+            await self._journal.write(*(Settlement(key=key, state="pending") for key in keys))
+        except OutputError as error:
+            self._halt.call(error)
+            raise StoppedError from error
+        self.counts.n_failed -= len(keys)
 
     async def _settle_reply(
         self, key: str, reply: Reply, broken: UnusableReplyError | None, bound: Spending, seconds: float, failure: str
@@ -425,16 +449,18 @@ def _recall(call: Call[T], key: str, entry: Entry | None) -> Outcome[T] | None:
 
 def _parse(call: Call[T], reply: Reply) -> T | UnusableReplyError:
     try:
-        return call.parse(reply.text)
+        value = call.parse(reply.text)
     except UnusableReplyError as broken:
         return UnusableReplyError("reply cut at its longest length", broken.reason) if reply.is_cut else broken
+    # A list or a sentence reads as well where it ends too early; JSON and what is fenced say where they end.
+    if reply.is_cut and not reply.text.rstrip().endswith(("}", "]", "```")):
+        return UnusableReplyError("reply cut at its longest length")
+    return value
 
 
 def _ask_to_mend(request: Request, reply: Reply, broken: UnusableReplyError) -> Request:
-    detail = f" ({broken.detail})" if broken.detail else ""
-    mend = (
-        f"That reply cannot be used: {broken.reason}{detail}. Reply once more, in exactly the form that was asked for."
-    )
+    # The detail may quote the reply, where a story can have put an order: in the user's voice only our own words speak.
+    mend = f"That reply cannot be used: {broken.reason}. Reply once more, in exactly the form that was asked for."
     messages = (
         *request.messages,
         Message(role="assistant", text=reply.text),

@@ -9,7 +9,10 @@ from pydantic import Field
 from sentire.core.config import config
 
 Verdict = Literal["again", "give up", "stop"]
-"""Of a fault: whether the call may be tried again, is lost for good, or the whole job should stop."""
+"""Of a fault: whether the call may be tried again, is lost for good, or the whole job should stop.
+
+Many of the first two in a row, without any answer, stop the job as well, and then none of their calls is lost.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,12 +10,16 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
 
 from sentire.core.errors import GenerationError, MissingExtraError, did_you_mean, list_names, quote
 from sentire.llm.exchange import FaultError, Reply, Request
+from sentire.llm.model_names import name_model
 from sentire.llm.settings import OpenAIServer
 
 try:
@@ -33,6 +37,9 @@ MOST_TOKENS = 2**40
 
 LARGEST_PORT = 65_535
 
+SHORTEST_SECRET_CHARS = 12
+"""A shorter key is a word such as EMPTY, for a server that takes any: it is not taken out of what a model says."""
+
 _CONTEXT_WORDS = ("context length", "context_length", "maximum context", "context size", "context window", "too long")
 _SCHEMA_WORDS = ("response_format", "json_schema", "guided", "grammar")
 
@@ -48,7 +55,7 @@ class OpenAIProvider:
     """
 
     def __init__(self, settings: OpenAIServer) -> None:
-        self.model = settings.model
+        self.model = name_model(settings, folder=Path())
         self._settings = settings
         self._url = settings.base_url.rstrip("/")
         self._certificates: ssl.SSLContext | None = None
@@ -80,22 +87,24 @@ class OpenAIProvider:
             raise self._unreachable(_describe(error)) from error
         if answer.status_code in (401, 403):
             raise self._unauthorised(answer.status_code)
-        names = _read_models(answer)
-        if names and self.model not in names:
+        names = _read_models(self._hide_key(answer.content))
+        if names and self._settings.model not in names:
             raise GenerationError(
                 expected=f"a model that the server has ({list_names(sorted(names))})",
-                got=quote(self.model),
+                got=quote(self._settings.model),
                 where="provider.model",
-                hint=did_you_mean(self.model, names),
+                hint=did_you_mean(self._settings.model, names),
             )
 
     async def complete(self, request: Request) -> Reply:
         """Ask once; see ``Provider``."""
-        body = self._make_body(request)
-        status, headers, content = await self._post(body)
-        if status == 400 and "response_format" in body and _speaks_of(content, _SCHEMA_WORDS):
+        asks_for_schema = request.schema is not None and self._asks_for_schema
+        status, headers, received = await self._post(self._make_body(request))
+        content = self._hide_key(received)  # before anything is read, told or cut
+        if status == 400 and asks_for_schema and _speaks_of(content, _SCHEMA_WORDS):
             self._asks_for_schema = False
-            status, headers, content = await self._post(self._make_body(request))
+            # Not sent again from here: every attempt is claimed and counted by whoever asks.
+            raise FaultError("schema refused", "again", detail=_find_message(content))
         if status != 200:
             raise self._judge_status(status, headers, content)
         return _read_reply(content)
@@ -131,7 +140,7 @@ class OpenAIProvider:
     def _make_body(self, request: Request) -> dict[str, Any]:
         sampling = request.sampling
         body: dict[str, Any] = {
-            "model": self.model,
+            "model": self._settings.model,
             "messages": [{"role": message.role, "content": message.text} for message in request.messages],
             self._settings.token_limit: request.max_tokens,
             "temperature": sampling.temperature,
@@ -174,7 +183,8 @@ class OpenAIProvider:
         except httpx2.ConnectError as error:
             raise FaultError("no connection", "again", detail=_describe(error)) from error
         except httpx2.HTTPError as error:  # a reset, a body that ends too early
-            raise FaultError("connection broken", "again", detail=_describe(error), may_be_billed=True) from error
+            detail = self._redact(_describe(error))
+            raise FaultError("connection broken", "again", detail=detail, may_be_billed=True) from error
         except httpx2.InvalidURL as error:
             raise FaultError("no address", "stop", detail=str(error), may_be_billed=is_sent) from error
 
@@ -190,7 +200,14 @@ class OpenAIProvider:
             reason = "rate limit" if status == 429 else "server overloaded"
             return FaultError(reason, "again", detail=detail, retry_after=_read_retry_after(headers), is_throttle=True)
         if status in (408, 409, 425) or status >= 500:
-            return FaultError(f"server error {status}", "again", detail=detail, retry_after=_read_retry_after(headers))
+            return FaultError(
+                f"server error {status}",
+                "again",
+                detail=detail,
+                retry_after=_read_retry_after(headers),
+                # A gateway that gave up waiting, or a server that broke down: a model may have answered behind it.
+                may_be_billed=status not in (409, 425),
+            )
         if _speaks_of(content, _CONTEXT_WORDS) or status == 413:
             return FaultError("question longer than the model's context", "give up", detail=detail)
         return FaultError(f"question refused with status {status}", "give up", detail=detail)
@@ -207,6 +224,13 @@ class OpenAIProvider:
         return GenerationError(
             expected="a key that the server takes", got=f"status {status}", where=self._url, hint=self._key_hint()
         )
+
+    def _hide_key(self, content: bytes) -> bytes:
+        """Return what came without the key, also where JSON has written its slashes with a backslash."""
+        if len(self._key) >= SHORTEST_SECRET_CHARS:
+            for written in (self._key, self._key.replace("/", "\\/")):
+                content = content.replace(written.encode(), b"***")
+        return content
 
     def _redact(self, text: str) -> str:
         """Return a text without the key, which some servers and libraries repeat."""
@@ -258,17 +282,27 @@ def _read_count(usage: object, name: str) -> int | None:
 
 
 def _read_retry_after(headers: Mapping[str, str]) -> float | None:
-    # Seconds are what these servers send; a date is rare enough to be taken for no wish.
+    value = headers.get("retry-after", "")
     try:
-        seconds = float(headers.get("retry-after", ""))
+        seconds = float(value)
     except ValueError:
-        return None
+        return _read_seconds_until(value)
     return seconds if 0 <= seconds < float("inf") else None
 
 
-def _read_models(answer: "httpx2.Response") -> set[str]:
+def _read_seconds_until(date: str) -> float | None:
     try:
-        return {str(model["id"]) for model in orjson.loads(answer.content)["data"]}
+        until = parsedate_to_datetime(date)
+    except (ValueError, TypeError, OverflowError):  # no date
+        return None
+    if until.tzinfo is None:
+        until = until.replace(tzinfo=UTC)
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+
+
+def _read_models(content: bytes) -> set[str]:
+    try:
+        return {str(model["id"]) for model in orjson.loads(content)["data"]}
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return set()  # a server without the list: the first call will tell
 

@@ -6,6 +6,18 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from sentire.core.config import config
+from sentire.core.errors import ConfigError
+
+_OURS = {
+    "max_tokens": "take max_tokens of the configuration, which the budget counts with",
+    "max_completion_tokens": 'take max_tokens of the configuration and provider.token_limit = "max_completion_tokens"',
+    "n": "leave it out: the budget counts one reply a call",
+    "best_of": "leave it out: the budget counts one reply a call",
+    "messages": "leave it out: the questions are those of the versioned prompts",
+    "model": "take provider.model",
+    "stream": "leave it out: replies are read whole",
+}
+"""Fields of a question that are set or priced by us, and what to do instead."""
 
 
 @config
@@ -14,7 +26,8 @@ class OpenAIServer:
 
     Attributes:
         kind: ``openai``.
-        base_url: With its version, such as ``http://127.0.0.1:8000/v1``.
+        base_url: With its version, such as ``http://127.0.0.1:8000/v1``; without user and password, which would be
+            told wherever the address is.
         model: As the server calls it.
         key_variable: Environment variable that holds the key; a server that wants none gets none where it is not set.
         schema_form: How the form of a reply is asked for: ``json_schema`` as OpenAI, vLLM and llama.cpp take it,
@@ -23,7 +36,8 @@ class OpenAIServer:
         token_limit: Name of the field for the longest reply: ``max_tokens``, or ``max_completion_tokens`` as newer
             hosted models want it.
         timeout_seconds: For one attempt.
-        extra: Further fields of every question, such as ``chat_template_kwargs``.
+        extra: Further fields of every question, such as ``chat_template_kwargs``; those that are set or priced here
+            are refused. A change asks anew, as does one of ``schema_form``.
     """
 
     kind: Literal["openai"]
@@ -34,6 +48,20 @@ class OpenAIServer:
     token_limit: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"  # noqa: S105  no password
     timeout_seconds: Annotated[float, Field(gt=0)] = 120.0
     extra: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if "@" in self.base_url:
+            raise ConfigError(  # which does not show it
+                expected="an address without user and password",
+                got="one with an @",
+                where="provider.base_url",
+                hint=f"put the key into the environment variable {self.key_variable}; an @ of a path is written %40",
+            )
+        for key in self.extra:
+            if key in _OURS:
+                raise ConfigError(
+                    expected="fields that are not set here", got=key, where=f"provider.extra.{key}", hint=_OURS[key]
+                )
 
 
 @config

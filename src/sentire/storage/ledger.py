@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 
@@ -33,10 +33,10 @@ RESERVE_BYTES = 8 << 20
 State = Literal["pending", "claimed", "done", "failed"]
 
 _FULL = {"SQLITE_FULL", "SQLITE_IOERR_WRITE"}
-_UNWRITABLE = _FULL | {"SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_BUSY", "SQLITE_LOCKED"}
-_MICRO = 1_000_000
+_UNWRITABLE = (*_FULL, "SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM", "SQLITE_BUSY", "SQLITE_LOCKED")
+"""How the names of errors begin that are nobody's damage; some go on, as SQLITE_READONLY_DIRECTORY does."""
 
-_DAMAGE = (sqlite3.DatabaseError, orjson.JSONDecodeError)
+_MICRO = 1_000_000
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -236,7 +236,11 @@ class Record:
 
 
 class LedgerReader:
-    """A ledger that is only looked at, also while a job writes it."""
+    """A ledger that is only looked at, also while a job writes it.
+
+    Whatever is read raises ArtifactError where the file is damaged, and OutputError where it cannot be read for want
+    of room or rights, or because somebody holds it.
+    """
 
     def __init__(self, path: Path, reader: sqlite3.Connection) -> None:
         self.path, self._reader = path, reader
@@ -247,25 +251,28 @@ class LedgerReader:
 
     def get(self, key: str) -> Entry | None:
         """Return what is known of a call; None where it was never claimed."""
-        row = self._reader.execute(
-            "SELECT state, reply, failure, attempts, faults FROM calls WHERE key = ?", (key,)
-        ).fetchone()
-        if row is None:
+        rows = self._fetch("SELECT state, reply, failure, attempts, faults FROM calls WHERE key = ?", key)
+        if not rows:
             return None
-        return Entry(state=row[0], reply=row[1], failure=row[2], attempts=row[3], faults=tuple(orjson.loads(row[4])))
+        state, reply, failure, attempts, faults = rows[0]
+        try:
+            listed = tuple(orjson.loads(faults))
+        except (orjson.JSONDecodeError, TypeError) as error:  # TypeError: JSON, but no list
+            raise _damaged(self.path, error) from error
+        return Entry(state=state, reply=reply, failure=failure, attempts=attempts, faults=listed)
 
     def sum_spent(self) -> Spending:
         """Return what all calls cost; one that is claimed counts with all that it may cost."""
-        row = self._reader.execute(
+        (row,) = self._fetch(
             "SELECT total(attempts), total(input_tokens + reserved_input_tokens), "
             "total(output_tokens + reserved_output_tokens), total(cost_micros + reserved_cost_micros) FROM calls"
-        ).fetchone()
+        )
         calls, input_tokens, output_tokens, cost = (int(value) for value in row)
         return Spending(calls=calls, input_tokens=input_tokens, output_tokens=output_tokens, cost_micros=cost)
 
     def count(self) -> list[TaskCount]:
         """Return the calls by task, state and reason of failure."""
-        rows = self._reader.execute(
+        rows = self._fetch(
             "SELECT task, state, failure, count(*), total(attempts), total(input_tokens), total(output_tokens), "
             "total(cost_micros), total(seconds) FROM calls GROUP BY task, state, failure ORDER BY task, state, failure"
         )
@@ -289,14 +296,29 @@ class LedgerReader:
     def records(self, keys: Iterable[str]) -> Iterator[Record]:
         """Yield the finished calls of some keys, in their order; those that are not finished are left out."""
         for key in keys:
-            row = self._reader.execute(
+            rows = self._fetch(
                 "SELECT key, task, subject, prompt, model, settings, state, failure, reply FROM calls "
                 "WHERE key = ? AND state IN ('done', 'failed')",
-                (key,),
-            ).fetchone()
-            if row is not None:
+                key,
+            )
+            for row in rows:
                 names = ("key", "task", "subject", "prompt", "model", "settings", "state", "failure", "reply")
                 yield Record(**dict(zip(names, row, strict=True)))
+
+    def _fetch(self, query: str, *values: str) -> list[Any]:
+        # Errors are told for what they are here, where the file is read: those of the block that has it open are not
+        # the ledger's.
+        try:
+            return self._reader.execute(query, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            if _name_error(error).startswith(_UNWRITABLE):
+                raise OutputError(
+                    expected="a ledger that can be read",
+                    got=str(error),
+                    where=str(self.path),
+                    hint="make room, mend the rights or wait for whoever holds it, then do it again",
+                ) from error
+            raise _damaged(self.path, error) from error
 
 
 class Ledger(LedgerReader):
@@ -454,7 +476,7 @@ def read_ledger(folder: Path) -> Iterator[LedgerReader]:
     """Look at the ledger of a folder, which another process may be writing.
 
     Raises:
-        ArtifactError: There is none, or it cannot be read.
+        ArtifactError: There is none, or it cannot be read. What the block raises comes out as it is.
     """
     path = folder / LEDGER_NAME
     try:
@@ -470,8 +492,6 @@ def read_ledger(folder: Path) -> Iterator[LedgerReader]:
         raise ArtifactError(expected="the ledger of a job", got=str(error), where=str(path)) from error
     try:
         yield ledger
-    except _DAMAGE as error:
-        raise _damaged(path, error) from error
     finally:
         ledger.close()
 
@@ -488,7 +508,7 @@ def open_ledger(folder: Path, *, job: str) -> Iterator[Ledger]:
         HeldError: Another process has it open.
         ConfigError: It belongs to another job.
         ArtifactError: It is no ledger, of another version, or damaged.
-        OutputError: It cannot be written.
+        OutputError: It cannot be written. What the block raises comes out as it is.
     """
     make_directory(folder)
     with hold_lock(folder, holder="job"):
@@ -500,7 +520,7 @@ def open_ledger(folder: Path, *, job: str) -> Iterator[Ledger]:
         except sqlite3.DatabaseError as error:
             if ledger is not None:
                 ledger.close()
-            if _name_error(error) in _UNWRITABLE:
+            if _name_error(error).startswith(_UNWRITABLE):
                 raise OutputError(
                     expected="a ledger that can be written", got=str(error), where=str(folder / LEDGER_NAME)
                 ) from error
@@ -513,7 +533,5 @@ def open_ledger(folder: Path, *, job: str) -> Iterator[Ledger]:
             raise
         try:
             yield ledger
-        except _DAMAGE as error:
-            raise _damaged(ledger.path, error) from error
         finally:
             ledger.close()

@@ -96,16 +96,16 @@ def _render_head(settings: SynthesisConfig, splits: Mapping[str, Mapping[str, in
 def _render_facts(settings: SynthesisConfig, guide: LabelGuide, statistics: Mapping[str, Any]) -> str:
     models = statistics["models"]
     stories = statistics["stories"]
-    left_out = _list_counts(stories["left_out"])
+    dropped = statistics["dropped"]
     rows = [
         ("written by", models["first"]),
         ("labelled the second time by", models["second"] if settings.labels.passes > 1 else "nobody"),
         ("label space", f"{guide.space.id}, {len(guide.space)} labels"),
         ("language", settings.language),
         ("licence", settings.licence),
-        ("stories", f"{stories['used']}" + (f"; left out: {left_out}" if left_out else "")),
-        ("characters", statistics["characters"]),
-        ("utterances", statistics["utterances"]),
+        ("stories", _count(stories["used"], stories["left_out"])),
+        ("characters", _count(statistics["characters"], dropped["characters"])),
+        ("utterances", _count(statistics["utterances"], dropped["utterances"])),
         ("prompts", ", ".join(statistics["prompts"])),
         ("settings", f"{statistics['settings']}, Sentire {statistics['sentire_version']}"),
     ]
@@ -181,6 +181,10 @@ def _render_measures(statistics: Mapping[str, Any]) -> str:
 
 def _mean(figures: Mapping[str, float]) -> str:
     return f"{figures['mean']:.2f} ± {figures['sd']:.2f}" if figures.get("n") else "–"
+
+
+def _count(n_used: int, left_out: Mapping[str, int]) -> str:
+    return f"{n_used}; left out: {_list_counts(left_out)}" if left_out else str(n_used)
 
 
 def _list_counts(counts: Mapping[str, int]) -> str:

@@ -170,15 +170,18 @@ def _make_cells(
 
 
 def _write_calls(path: Path, collection: Collection, ledger: LedgerReader) -> None:
-    keys: dict[str, None] = {}
+    # Of two that share a call, the ledger names the one that asked first, which another run may turn round: here it is
+    # the first in the order of stories.
+    names: dict[str, str] = {}
     for work in collection.works:
-        keys |= dict.fromkeys(work.keys)
-        keys |= dict.fromkeys(key for one in work.utterances for key in one.keys.values())
+        of_utterances = [(key, f"{task}/{one.subject}") for one in work.utterances for task, key in one.keys.items()]
+        for key, name in (*work.names.items(), *of_utterances):
+            names.setdefault(key, name)
     columns = dict.fromkeys(("key", "task", "subject", "prompt", "model", "settings", "state", "failure", "reply"), str)
 
     def make() -> Iterator[dict[str, Any]]:
-        for record in ledger.records(keys):
-            yield {name: getattr(record, name) for name in columns}
+        for record in ledger.records(names):
+            yield {name: getattr(record, name) for name in columns} | {"subject": names[record.key]}
 
     with open_row_writer(path, "parquet", columns) as writer:
         writer.write(make())

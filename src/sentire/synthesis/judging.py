@@ -14,6 +14,7 @@ import numpy as np
 
 from sentire.core.errors import MissingExtraError
 from sentire.core.normalise import normalise_text
+from sentire.core.words import split_words
 from sentire.data.near_duplicates import find_near_duplicates
 from sentire.runtime.language import find_english
 from sentire.synthesis.config import QualitySection, SynthesisConfig
@@ -62,7 +63,8 @@ class Judgement:
 
     Attributes:
         rows: By data set, those that are kept.
-        before: Rows of Orig before any rule, for what the rules change.
+        before: Rows of Orig before any rule, with all levels that came, those below the least level too: for what the
+            rules change.
         refused: By data set, how many each rule left out.
         strays: Words outside the label space: how often, by what they were mapped to (empty for nothing) and where
             (``intended``, ``first pass``, ``second pass``, ``in context``).
@@ -85,7 +87,7 @@ def judge(utterances: Sequence[Utterance], settings: SynthesisConfig, guide: Lab
     refused: dict[SetName, Counter[str]] = {"orig": Counter(), "corig": Counter(), "crewr": Counter()}
     strays: Counter[tuple[str, str, str]] = Counter()
     made = [_make_orig(one, settings, guide, strays) for one in utterances]
-    before = tuple(row for row in made if row.labels)
+    before = tuple(row for row in made if row.levels)
     judged = _leave_out_alike(_judge_orig(made, settings, refused["orig"]), settings.quality, refused["orig"])
     described = [row for row in judged if row.utterance.context]
     in_context = _judge_contexts(described, settings, guide, refused["corig"])
@@ -109,7 +111,8 @@ def measure_overlap(first: str, second: str) -> float:
         from rapidfuzz.distance import Indel
     except ImportError as error:
         raise MissingExtraError(extra="llm", needed_for="the overlap of texts") from error
-    return float(Indel.normalized_similarity(normalise_text(first).split(), normalise_text(second).split()))
+    words = split_words(normalise_text(first)), split_words(normalise_text(second))
+    return float(Indel.normalized_similarity(*words))
 
 
 def _make_orig(
@@ -142,7 +145,7 @@ def _judge_orig(rows: Sequence[Row], settings: SynthesisConfig, refused: Counter
 
 
 def _find_fault(row: Row, settings: SynthesisConfig, *, speaks_it: bool) -> str:
-    quality, n_words = settings.quality, len(row.text.split())
+    quality, n_words = settings.quality, len(split_words(row.text))
     if not row.utterance.levels:
         return "no labels came"
     if not row.labels:

@@ -82,20 +82,19 @@ def speaks_of_the_task(text: str) -> bool:
 
 
 def read_names(text: str, key: str) -> tuple[str, ...]:
-    """Read a list of different names.
+    """Read a list of different names; those longer than ``LONGEST_NAME_CHARS`` are for the caller to leave out.
 
     Raises:
-        UnusableReplyError: There is none.
+        UnusableReplyError: There is none, or none but longer ones.
     """
     found = find_object(text)
     raw = found.get(key) if found is not None else find_items(text)
     if not isinstance(raw, Sequence) or isinstance(raw, str):
         raise UnusableReplyError("no list", f'expected {{"{key}": [...]}}')
     cleaned = dict.fromkeys(name for one in raw if isinstance(one, str) and (name := _clean(one).strip("*_`")))
-    kept = tuple(name for name in cleaned if len(name) <= LONGEST_NAME_CHARS)
-    if not kept:
+    if not any(len(name) <= LONGEST_NAME_CHARS for name in cleaned):
         raise UnusableReplyError("no name in the list")
-    return kept
+    return tuple(cleaned)
 
 
 def read_utterances(text: str) -> tuple[tuple[str, str], ...]:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sentire.core.words import split_words
 from sentire.data.near_duplicates import find_near_duplicates
 from sentire.metrics.diversity import distinct_n, group_similarity, vendi_score
 from sentire.synthesis.config import SynthesisConfig
@@ -37,11 +38,16 @@ def measure_synthesis(
     utterances = [one for work in works for one in work.utterances]
     failures: Counter[tuple[str, str]] = sum((work.failures for work in works), Counter())
     yields: Counter[str] = sum((work.yields for work in works), Counter())
+    dropped: Counter[tuple[str, str]] = sum((work.dropped for work in works), Counter())
     orig = judgement.rows["orig"]
     return {
         "stories": {"used": len(works), "left_out": dict(sorted(collection.left_out.items()))},
         "characters": sum(len(work.actors) for work in works),
         "utterances": len(utterances),
+        "dropped": {
+            what: {reason: n for (other, reason), n in sorted(dropped.items()) if other == what}
+            for what in ("characters", "utterances")
+        },
         "calls": {
             task: {
                 "answered": yields[task],
@@ -76,7 +82,7 @@ def measure_synthesis(
         "similarity": _measure_similarity(orig, judgement.rows["corig"], guide, encode, encoder_name),
         "words": {
             name: {
-                "words_a_text": _describe([len(row.text.split()) for row in rows]),
+                "words_a_text": _describe([len(split_words(row.text)) for row in rows]),
                 "distinct_1": _round(distinct_n([row.text for row in rows], 1)),
                 "distinct_2": _round(distinct_n([row.text for row in rows], 2)),
             }
@@ -94,7 +100,8 @@ def _list_tasks(yields: Counter[str], failures: Counter[tuple[str, str]]) -> lis
 def _count_labels(
     before: Sequence[Row], rows: Mapping[SetName, Sequence[Row]], guide: LabelGuide
 ) -> dict[str, dict[str, int]]:
-    counts = {"before the rules": Counter(label for row in before for label in row.labels)}
+    # A level of 0 says that the emotion is not there.
+    counts = {"before the rules": Counter(label for row in before for label, level in row.levels.items() if level)}
     counts |= {name: Counter(label for row in several for label in row.labels) for name, several in rows.items()}
     return {label: {name: count[label] for name, count in counts.items()} for label in guide.space.labels}
 

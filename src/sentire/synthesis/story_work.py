@@ -9,7 +9,7 @@ it gave when they were paid for. Running, resuming and exporting are therefore t
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol, TypeVar
 
@@ -17,6 +17,7 @@ from sentire.data.splits import assign_split
 from sentire.llm.caller import Call, Outcome
 from sentire.synthesis.desk import Desk
 from sentire.synthesis.levels import get_expressed, map_levels
+from sentire.synthesis.replies import LONGEST_NAME_CHARS
 from sentire.synthesis.stories import Story
 from sentire.synthesis.tasks import (
     actors,
@@ -91,17 +92,19 @@ class StoryWork:
 
     Attributes:
         story: That was worked on.
-        keys: Of the calls for its characters and for what they say, those that failed among them.
+        names: By key, the calls for its characters and for what they say, those that failed among them.
         actors: Its characters.
         utterances: In the order of characters and numbers.
+        dropped: What came and is not used: ``characters`` or ``utterances``, and why.
         failures: Calls that failed, by task and reason.
         yields: By task: calls that were answered.
     """
 
     story: Story
-    keys: tuple[str, ...]
+    names: Mapping[str, str]
     actors: tuple[str, ...]
     utterances: tuple[Utterance, ...]
+    dropped: Counter[tuple[str, str]]
     failures: Counter[tuple[str, str]]
     yields: Counter[str]
 
@@ -130,10 +133,14 @@ class StoryWorker:
         """
         failures: Counter[tuple[str, str]] = Counter()
         yields: Counter[str] = Counter()
-        log = _Log(failures, yields)
+        dropped: Counter[tuple[str, str]] = Counter()
+        log = _Log(failures, yields, dropped)
         outcome = await self._ask(actors.make_call(self._desk, story))
-        found = log.take(actors.TASK, outcome)
-        names = (found or ())[: self._desk.settings.steps.most_actors]
+        found = log.take(actors.TASK, outcome, story.id) or ()
+        short = [name for name in found if len(name) <= LONGEST_NAME_CHARS]
+        names = tuple(short[: self._desk.settings.steps.most_actors])
+        log.drop("characters", f"name of more than {LONGEST_NAME_CHARS} characters", len(found) - len(short))
+        log.drop("characters", "more than steps.most_actors", len(short) - len(names))
         made = await _gather(
             [
                 *(self._speak(story, name, log) for name in names),
@@ -142,24 +149,24 @@ class StoryWorker:
         )
         return StoryWork(
             story=story,
-            keys=tuple(log.keys),
+            names=log.names,
             actors=names,
             utterances=tuple(one for several in made for one in several),
+            dropped=dropped,
             failures=failures,
             yields=yields,
         )
 
     async def _speak(self, story: Story, actor: str, log: "_Log") -> list[Utterance]:
         outcome = await self._ask(utterances.make_call(self._desk, story, actor))
-        steps = self._desk.settings.steps
-        said = (log.take(utterances.TASK, outcome) or ())[: steps.emotional + steps.neutral]
-        base = f"{story.id}/{actor}"
+        steps, base = self._desk.settings.steps, f"{story.id}/{actor}"
+        said = log.cut(log.take(utterances.TASK, outcome, base) or (), steps.emotional + steps.neutral)
         return await self._develop(story, actor, base, said, {utterances.TASK: outcome.key}, "", log)
 
     async def _speak_on_purpose(self, story: Story, purpose: Purpose, log: "_Log") -> list[Utterance]:
         outcome = await self._ask(targeted.make_call(self._desk, story, purpose.actor, purpose.label))
-        said = (log.take(targeted.TASK, outcome) or ())[: self._desk.settings.quota.per_call]
         base = f"{story.id}/{purpose.actor}/{purpose.label}"
+        said = log.cut(log.take(targeted.TASK, outcome, base) or (), self._desk.settings.quota.per_call)
         return await self._develop(story, purpose.actor, base, said, {targeted.TASK: outcome.key}, purpose.label, log)
 
     async def _develop(
@@ -256,22 +263,32 @@ def is_chosen(subject: str, share: float, seed: int) -> bool:
     return assign_split(subject, {"context": share, "none": 1 - share}, seed) == "context"
 
 
-_OF_STORIES = (actors.TASK, utterances.TASK, targeted.TASK)
-
-
 class _Log:
-    def __init__(self, failures: Counter[tuple[str, str]], yields: Counter[str]) -> None:
-        self._failures, self._yields = failures, yields
-        self.keys: dict[str, None] = {}
+    def __init__(
+        self, failures: Counter[tuple[str, str]], yields: Counter[str], dropped: Counter[tuple[str, str]]
+    ) -> None:
+        self._failures, self._yields, self._dropped = failures, yields, dropped
+        self.names: dict[str, str] = {}
 
-    def take(self, task: str, outcome: Outcome[T]) -> T | None:
-        if task in _OF_STORIES:
-            self.keys[outcome.key] = None
+    def take(self, task: str, outcome: Outcome[T], subject: str = "") -> T | None:
+        """Return what came of a call, and count it; with a subject, keep its name: no utterance may know it."""
+        if subject:
+            self.names.setdefault(outcome.key, f"{task}/{subject}")
         if outcome.failure:
             self._failures[task, outcome.failure] += 1
         else:
             self._yields[task] += 1
         return outcome.value
+
+    def cut(self, said: tuple[T, ...], most: int) -> tuple[T, ...]:
+        """Return no more utterances than were asked for, and count the others."""
+        self.drop("utterances", "more than were asked for", len(said[most:]))
+        return said[:most]
+
+    def drop(self, what: str, reason: str, n: int) -> None:
+        """Count what is not used."""
+        if n:
+            self._dropped[what, reason] += n
 
 
 def _with(one: Utterance, **changes: object) -> Utterance:
