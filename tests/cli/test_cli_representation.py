@@ -1,6 +1,7 @@
 """``sentire train`` with a representation's recipe, and ``sentire reproduce``."""
 
 import json
+import re
 
 import pytest
 
@@ -10,7 +11,8 @@ pytest.importorskip("torch")
 pytest.importorskip("transformers")
 pytest.importorskip("matplotlib")
 
-from sentire.reproduce.suites import SUITES
+from sentire.reproduce.part import write_part
+from sentire.reproduce.suites import SUITES, make_settings
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +75,36 @@ def test_what_does_not_fit_is_one_line(sentire, recipe_file, tmp_path):
         assert not (tmp_path / "none").exists()
 
 
+def write_parts(folder, suite, seeds, kinds):
+    """Write the files of those parts whose names begin so."""
+    settings = make_settings(SUITES[suite], is_quick=True, overrides={"seeds": seeds})
+    folder.mkdir(exist_ok=True)
+    for part in SUITES[suite].make_parts(settings, folder):
+        if part.name.startswith(kinds):
+            write_part(folder, part, {}, seconds=0.0)
+
+
 @pytest.mark.parametrize("suite", SUITES)
-def test_the_page_of_a_suite_of_which_nothing_is_done_has_gaps(sentire, tmp_path, suite):
-    ran = sentire("reproduce", suite, "--quick", "--tables-only", "-o", tmp_path / "out")
+def test_the_page_of_a_suite_of_which_nothing_is_done_is_not_written(sentire, tmp_path, suite):
+    (other,) = set(SUITES) - {suite}
+    write_parts(tmp_path / "other", other, [1], ("train.",))
+    (tmp_path / "other" / "README.md").write_text("a good page")
+    for folder, got in ((tmp_path / "other", "one without"), (tmp_path / "none", "no such folder")):
+        ran = sentire("reproduce", suite, "--quick", "--tables-only", "-o", folder)
+        assert (ran.code, ran.out, ran.err.count("\n")) == (2, b"", 1)
+        assert f"the folder of a suite {suite} of which a part is done, got {got} at {folder}; name another" in ran.err
+    assert (tmp_path / "other" / "README.md").read_text() == "a good page"
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_page_of_a_suite_under_way_has_gaps_and_says_which_seeds_are_missing(sentire, tmp_path, suite):
+    kinds = ("train.",)
+    write_parts(tmp_path, suite, [1, 2], kinds)
+    ran = sentire("reproduce", suite, "--quick", "--tables-only", "-o", tmp_path, "--set", "seeds=[1, 3]")
     assert ran.code == 0
-    assert "from 0 of its" in ran.out.decode()
     assert "not measured" in ran.out.decode()
-    assert (tmp_path / "out" / "README.md").read_bytes() == ran.out
+    assert (tmp_path / "README.md").read_bytes() == ran.out
+    shown = " ".join(ran.err.split())
+    assert re.search(r"results are missing of seed 1 \(\d+ of \d+ parts\), seed 3 \(0 of \d+ parts\);", shown)
+    assert "to name others: --set 'seeds=[1, 2]'" in shown

@@ -151,6 +151,15 @@ def test_several_queries(sentire, vectors, tmp_path):
     assert (ran.code, "standard input for one of --queries and --in, got - for both" in ran.err) == (2, True)
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".TSV", ".jsonl", ".json", ".parquet"])
+def test_queries_in_a_table_are_refused(sentire, rows_file, tmp_path, suffix):
+    path = tmp_path / f"queries{suffix}"
+    path.write_text("id,text\n1,so glad\n")
+    ran = sentire("search", "--queries", path, "--in", rows_file)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, b"", 1)
+    assert f"a text file of texts to look for, one a line, got a {suffix.lower()} file at --queries; write" in ran.err
+
+
 def test_queries_in_another_encoding(sentire, vectors, tmp_path):
     path = tmp_path / "queries.txt"
     path.write_bytes("so glad, café\n".encode("cp1252"))
@@ -173,6 +182,20 @@ def test_rejected_rows_are_told(sentire, encoder, tmp_path):
     strict = sentire("embed", "--input", path, "--output", tmp_path / "x.npy", "--encoder", encoder, "--strict")
     assert (strict.code, "a row that can be read, got no text" in strict.err) == (3, True)
     assert not (tmp_path / "x.npy").exists()
+
+
+def test_a_column_that_is_mostly_blank_is_embedded_and_searched(sentire, encoder, tmp_path):
+    path, out = tmp_path / "rows.csv", tmp_path / "out.parquet"
+    path.write_text("id,text\n" + "".join(f"{n},{'so glad' if n % 4 == 0 else ' ' * (n % 2)}\n" for n in range(40)))
+    for arguments in (("embed", "--input", path, "--output", out), ("search", "so glad", "--in", path)):
+        ran = sentire(*arguments, "--encoder", encoder)
+        assert ran.code == 0, ran.err
+        assert "30 of 40 rows were not used (no text: 30); the first:" in ran.err
+    path.write_text("id,text\n1,\n2, \n3,\n")
+    for arguments in (("embed", "--input", path, "--output", out), ("search", "so glad", "--in", path)):
+        ran = sentire(*arguments, "--encoder", encoder)
+        assert (ran.code, ran.err.count("\n")) == (3, 1)
+        assert f"at least one row to use, got 3 with no text at {path}\n" in ran.err
 
 
 def test_an_index_of_another_encoder(sentire, vectors, tmp_path):
@@ -333,7 +356,8 @@ def test_the_input_is_not_overwritten_by_the_facts_of_an_array(sentire, encoder,
         (["x", "--in", "a.npy"], 2, "a file that holds texts, got .npy, which holds vectors alone at --in"),
         (["x", "--in", "none.csv"], 3, "a file that can be read, got No such file"),
         (["x", "--in", "empty.csv"], 3, "empty.csv"),
-        (["x", "--in", "broken.parquet"], 3, "a Parquet file"),
+        (["x", "--in", "broken.parquet"], 3, "a Parquet file, got a damaged one"),
+        (["x", "--in", "none.parquet"], 3, "a file that can be read, got No such file or directory at none.parquet\n"),
     ],
 )
 def test_what_search_refuses(sentire, encoder, tmp_path, monkeypatch, arguments, code, message):

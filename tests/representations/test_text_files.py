@@ -49,11 +49,33 @@ def test_blank_texts_give_no_vector(write_texts, tmp_path):
 
 def test_a_file_of_blanks_has_no_vector(write_texts, tmp_path):
     source = write_texts("", " ", "")
-    with pytest.raises(DataError, match="got 3 of 3, most often for: no text"):
+    with pytest.raises(DataError, match=r"at least one row to use, got 3 with no text at .*texts\.csv"):
         embed_file(source, ENCODER, tmp_path / "out.npy")
     assert not (tmp_path / "out.npy").exists()
-    with pytest.raises(DataError, match="at least one text to search in, got none"):
-        index_file(source, ENCODER, report=ReadReport("texts.csv", max_rejected_fraction=1.0))
+    with pytest.raises(DataError, match="at least one row to use, got 3 with no text"):
+        index_file(source, ENCODER)
+
+
+def test_texts_that_are_missing_are_no_reason_to_stop_and_broken_rows_are(tmp_path):
+    source = Source(path=tmp_path / "texts.jsonl")
+    blank = ['{"text": null}', '{"text": ""}', '{"text": " "}'] * 10
+    source.path.write_text("\n".join([*blank, '{"text": "so kind"}', '{"text": "never"}', '{"text": 1}']))
+    done = embed_file(source, ENCODER, tmp_path / "out.npy")
+    assert (done.n_texts, done.report.n_read, done.report.n_rejected) == (2, 33, 31)
+    source.path.write_text("\n".join([*blank, '{"text": "so kind"}', "{", "{"]))
+    with pytest.raises(
+        DataError, match=r"got 2 of 3 that are not empty, most often for: not JSON at .*jsonl:32: not J"
+    ):
+        embed_file(source, ENCODER, tmp_path / "out.npy")
+
+
+def test_a_misspelt_column_is_told_after_a_few_rows(tmp_path):
+    source = Source(path=tmp_path / "texts.jsonl", text_column="txet")
+    source.path.write_text('{"text": "so kind"}\n' * 1000)
+    report = ReadReport(str(source.path))
+    with pytest.raises(DataError, match="a column 'txet', got the column"):
+        embed_file(source, ENCODER, tmp_path / "out.npy", report=report)
+    assert report.n_read < 50
 
 
 def test_texts_of_which_only_the_beginning_is_read_are_counted(write_texts, tmp_path):

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sentire.core.config import dump_config
+from sentire.core.errors import ConfigError
 from sentire.reproduce import carl, retrofit
 from sentire.reproduce.suites import SUITES, get_suite, make_settings
 
@@ -136,3 +137,16 @@ def test_the_sizes_of_the_paper_are_there(tmp_path):
     assert {f"neighbours.{task}.retrofit-4" for task in ("sst-2", "sst-5", "sarcasm", "isear", "meld")} <= parts
     assert recipes.keys() >= {f"{row}-4" for row in retrofit.TITLES if row != "pretrained"}
     assert len(make_settings(SUITES["retrofit"], is_quick=False, overrides={}).seeds) >= 3
+
+
+@pytest.mark.parametrize(
+    ("is_quick", "queue_size", "said"),
+    [(True, 321, "320 keys.*got 321 at .* of carl-1"), (False, 8063, "8062 keys.*got 8063 at .* of carl-1")],
+)
+def test_a_queue_that_is_longer_than_the_data_is_refused_at_once(tmp_path, is_quick, queue_size, said):
+    suite = get_suite("carl")
+    settings = make_settings(suite, is_quick=is_quick, overrides={"queue_size": queue_size})
+    with pytest.raises(ConfigError, match=f"a queue of at most {said}"):
+        suite.make_parts(settings, tmp_path)
+    settings = make_settings(suite, is_quick=is_quick, overrides={"queue_size": queue_size - 1})
+    assert suite.make_parts(settings, tmp_path)

@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 
 from sentire.core.errors import ArtifactError, DataError, UsageError
+from sentire.data.registry import load_dataset
 from sentire.reproduce import run_parts as module
 from sentire.reproduce.part import Part, read_part, write_part
 from sentire.reproduce.run_parts import run_parts
+from sentire.reproduce.seeds_done import describe_missing_seeds
 from sentire.storage.locks import hold_lock
 
 
@@ -66,6 +68,17 @@ def test_what_a_part_could_not_do_is_refused_before_any_is_done(tmp_path):
     # What is done needs no check: the data may be elsewhere by now.
     run_parts([a, b, replace(c, check=refuse)], tmp_path / "r", tmp_path / "l")
     assert (done, checked) == (["a", "b", "c"], ["b", "b"])
+
+
+def test_data_of_what_is_done_is_not_asked_for(tmp_path):
+    done = []
+    a, b = (replace(part, list_data=lambda: [load_dataset("meld").card]) for part in make_parts(done, names=("a", "b")))
+    (tmp_path / "r").mkdir()
+    write_part(tmp_path / "r", a, {}, seconds=0.0)
+    run_parts([a], tmp_path / "r", tmp_path / "l", data_root=tmp_path)
+    with pytest.raises(DataError, match=r"got no MELD \(meld/train_sent_emo.csv, .*run: sentire data fetch meld;"):
+        run_parts([a, b], tmp_path / "r", tmp_path / "l", data_root=tmp_path)
+    assert done == []
 
 
 def test_a_suite_that_was_stopped_goes_on_and_may_have_moved(tmp_path):
@@ -143,3 +156,13 @@ def test_a_part_that_another_process_does_is_left_to_it(tmp_path, monkeypatch):
     assert found["a"] == {"place": "theirs"}
     assert len(waits) == 1
     assert time is module.time
+
+
+def test_seeds_that_miss_parts_are_told_with_those_that_have_most_of_theirs():
+    parts = [f"{kind}.a-{seed}" for seed in (1, 2, 3) for kind in ("train", "probe", "affect")]
+    there = [*parts[:5], "train.a-3", "map-1.0-3", "probe.pretrained"]
+    said = describe_missing_seeds([1, 2, 3], parts, there, there)
+    assert said.startswith("results are missing of seed 2 (2 of 3 parts), seed 3 (1 of 3 parts); rows that lack one")
+    assert said.endswith("to name others: --set 'seeds=[1, 2]'")
+    assert "to name others" not in describe_missing_seeds([1, 2], parts[:6], there, there)
+    assert describe_missing_seeds([1], parts[:3], there, there) == ""

@@ -100,3 +100,17 @@ def test_the_revisions_are_those_of_all_data_of_a_recipe():
     rated = make_recipe(data={"affect_train": [{"data": "emobank:train"}], "affect_dev": "emobank:dev"})
     for recipe, names in ((make_recipe(), ["goemotions"]), (both, ["goemotions", "sst-2"]), (rated, ["emobank"])):
         assert list_revisions(recipe) == {name: load_dataset(name).card.revision for name in names}
+
+
+def test_an_encoder_that_is_there_needs_no_data(make_shelf, monkeypatch):
+    monkeypatch.setattr(module, "train_representation", lambda _, folder, **__: folder.mkdir(parents=True))
+    by_words = make_recipe(
+        data={"affect_train": [{"data": "goemotions:train", "ratings": "labels"}], "affect_dev": "emobank:dev"}
+    )
+    shelf = make_shelf({"one": make_recipe(), "words": by_words})
+    assert shelf.list_data(PRETRAINED) == []
+    assert {card.name for card in shelf.list_data("one")} == {"goemotions"}
+    assert {card.name for card in shelf.list_data("words")} == {"goemotions", "emobank", "glasgow-norms"}
+    shelf.find("one")
+    assert shelf.list_data("one") == []
+    assert shelf.list_data("words") != []

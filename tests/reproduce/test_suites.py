@@ -11,6 +11,7 @@ pytest.importorskip("transformers")
 pytest.importorskip("sklearn")
 
 from sentire.core.errors import DataError
+from sentire.data.registry import DATASETS
 from sentire.reproduce import retrofit
 from sentire.reproduce.suites import SUITES, make_settings, render_finished, run_suite
 
@@ -96,4 +97,39 @@ def test_too_many_shots_are_refused_before_any_training(tmp_path, corpus_root, m
     settings = make_settings(SUITES["retrofit"], is_quick=True, overrides={"shots": [16, 1093]})
     with pytest.raises(DataError, match=r"1093 texts of each class, got 1092 of .* at sst-5:train; set fewer shots"):
         run_suite("retrofit", settings, tmp_path / "results", tmp_path / "work", data_root=corpus_root)
+    assert not list((tmp_path / "results").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "missing", "said"),
+    [
+        (
+            "retrofit",
+            ("meld/dev_sent_emo.csv", "sst/stsa.fine.train", "sst/stsa.fine.test"),
+            (
+                r"no SST-5 \(sst/stsa.fine.train, sst/stsa.fine.test\), no MELD \(meld/dev_sent_emo.csv\) at .*data; "
+                r"run: sentire data fetch sst-5; run: sentire data fetch meld; the data root is set by SENTIRE_DATA"
+            ),
+        ),
+        (
+            "carl",
+            ("goemotions/train.tsv", "lexicons/glasgow_norms.csv"),
+            (
+                r"no GoEmotions \(goemotions/train.tsv\), no Glasgow Norms \(lexicons/glasgow_norms.csv\) at .*data; "
+                r"run: sentire data fetch goemotions; Glasgow Norms: the table is supplementary material of the article"
+            ),
+        ),
+    ],
+)
+def test_all_corpora_that_are_missing_are_named_before_anything_is_done(tmp_path, monkeypatch, name, missing, said):
+    monkeypatch.setattr(retrofit.Shelf, "find", None)
+    for dataset in ("goemotions", "emobank", "sst-2", "sst-5", "sarcasm-v2", "isear", "meld", "glasgow-norms"):
+        for file in DATASETS[dataset].card.files:
+            if file.path not in missing:
+                path = tmp_path / "data" / file.path
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch()
+    settings = make_settings(SUITES[name], is_quick=True, overrides={})
+    with pytest.raises(DataError, match=f"the corpora of all parts that are still to be done, got {said}"):
+        run_suite(name, settings, tmp_path / "results", tmp_path / "work", data_root=tmp_path / "data")
     assert not list((tmp_path / "results").iterdir())

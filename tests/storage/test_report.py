@@ -75,6 +75,32 @@ def test_the_share_is_judged_late_enough_and_at_the_end():
         early.reject(20, "broken")
 
 
+def test_rows_that_are_empty_do_not_count_towards_the_share():
+    report = ReadReport("a.csv", max_rejected_fraction=0.5, hint="name the encoding")
+    for row in range(1, 101):
+        report.read()
+        if row <= 90:
+            report.reject(row, "no text", is_empty=True)
+    for row in range(91, 96):
+        report.reject(row, "broken")
+    report.finish()
+    assert (report.n_accepted, report.n_rejected, report.reasons) == (5, 95, {"no text": 90, "broken": 5})
+    report.reject(96, "broken")
+    with pytest.raises(
+        DataError,
+        match=r"got 6 of 10 that are not empty, most often for: broken at a\.csv:91: broken; name the encoding",
+    ):
+        report.finish()
+
+
+def test_a_file_of_empty_rows_has_none_to_use():
+    report = ReadReport("a.csv", hint="name the encoding")
+    report.read()
+    report.reject(1, "no text", is_empty=True)
+    with pytest.raises(DataError, match=r"at least one row to use, got 1 with no text at a\.csv$"):
+        report.finish()
+
+
 def test_a_file_without_rows():
     report = ReadReport("a.csv")
     report.blank()

@@ -354,12 +354,18 @@ def test_truncated_parquet(parquet, n_bytes):
 
 
 def test_what_is_no_parquet_file(tmp_path):
-    with pytest.raises(DataError, match=r"a Parquet file, got .*magic bytes"):
+    with pytest.raises(DataError, match=r"a Parquet file, got a file of another format at .*a\.parquet; rename"):
         read(write(tmp_path, "a.parquet", "id,text\n1,this is a text file\n"))
+    with pytest.raises(DataError, match=r"a Parquet file, got an empty file at .*b\.parquet; rename"):
+        read(write(tmp_path, "b.parquet", ""))
+    with pytest.raises(DataError, match=r"a Parquet file, got a damaged one \('.*\) at .*c\.parquet; write it again"):
+        read(write(tmp_path, "c.parquet", "PAR1 and no more"))
     (tmp_path / "folder.parquet").mkdir()
     with pytest.raises(DataError, match="a Parquet file, got a directory"):
         read(tmp_path / "folder.parquet")
-    with pytest.raises(DataError, match=r"a Parquet file, got .*No such file or directory"):
+    with pytest.raises(
+        DataError, match=r"a file that can be read, got No such file or directory at [^']*none\.parquet$"
+    ):
         read(tmp_path / "none.parquet")
     with pytest.raises(UsageError, match="a file, got standard input"):
         read(STDIN, file_format="parquet")

@@ -34,7 +34,7 @@ def reproduce(
     chosen = make_settings(get_suite(suite), is_quick=quick, overrides=read_overrides(settings or ()))
     results = output or Path("runs") / "reproduce" / (f"{suite}-quick" if quick else suite)
     if tables_only:
-        page = render_finished(suite, chosen, results)
+        page = render_finished(suite, chosen, results, on_missing=say)
     else:
         with show_progress(f"reproduce {suite}") as on_progress:
             page = run_suite(suite, chosen, results, work or results / "work", on_progress=on_progress)

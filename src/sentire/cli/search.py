@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from sentire.runtime.text_rows import Source
     from sentire.storage.report import Rejection
 
+_TABLE_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 _PLAIN_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 
@@ -58,6 +59,7 @@ def search(
         raise UsageError(expected="a text or --queries", got=got, hint='try: sentire search "so glad" --in FILE')
     if queries == path == STDIN:
         raise UsageError(expected="standard input for one of --queries and --in", got="- for both")
+    _refuse_table(queries)
     wanted = list(texts or _read_queries(queries or STDIN, encoding))
     for text in wanted:  # before minutes are spent on the texts to search in
         check_query(text)
@@ -176,6 +178,19 @@ def _refuse_options(source: "Source", encoder: str, revision: str, *, is_encodin
             got=got,
             where=f"{source.path}, a file of vectors",
             hint="leave them out",
+        )
+
+
+def _refuse_table(queries: Path | None) -> None:
+    """Refuse a file whose lines hold more than texts: its header, or its fields, would be looked for."""
+    from sentire.core.errors import UsageError
+
+    if queries is not None and queries.suffix.lower() in _TABLE_SUFFIXES:
+        raise UsageError(
+            expected="a text file of texts to look for, one a line",
+            got=f"a {queries.suffix.lower()} file",
+            where="--queries",
+            hint="write its texts into a .txt file, one a line",
         )
 
 

@@ -57,7 +57,7 @@ def embed_file(
 ) -> FileEmbedding:
     """Write one vector for every row that has a text, in their order and in bounded memory.
 
-    A text of white space alone is none: its row is rejected.
+    A text of white space alone is none: its row is rejected. However many there are, the other rows are embedded.
 
     Args:
         source: What to read.
@@ -67,7 +67,7 @@ def embed_file(
         on_progress: Told after every batch.
 
     Raises:
-        DataError: The file cannot be read, has no such column or no row, or too many rows were rejected.
+        DataError: The file cannot be read, has no such column or no text, or too many rows were rejected.
         UsageError: The output is of no format of vectors.
         OutputError: The output, or the file of its facts, is the input or cannot be written; nothing is left
             half-written.
@@ -102,7 +102,7 @@ def index_file(
         on_progress: Told after every batch.
 
     Raises:
-        DataError: The file cannot be read, has no such column or no row, or too many rows were rejected.
+        DataError: The file cannot be read, has no such column or no text, or too many rows were rejected.
     """
     counts = report or ReadReport(str(source.path))
     found = list(_embed_batches(source, encoder, counts, on_progress))
@@ -196,5 +196,5 @@ def _has_text(row: TextRow, report: ReadReport) -> bool:
     # An answer can say of a blank text that there is nothing to judge; a vector cannot, and would be near others.
     has_text = bool(row.text.strip())
     if not has_text:
-        report.reject(row.number, "no text", "text is blank")
+        report.reject(row.number, "no text", "text is blank", is_empty=True)
     return has_text

@@ -1,6 +1,6 @@
 """A part of a suite: one training or one measurement, whose outcome is one small file."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ import orjson
 
 from sentire._version import __version__
 from sentire.core.errors import ArtifactError, describe, quote
+from sentire.data.cards import DatasetCard
 from sentire.encoders.device import describe_device
 from sentire.evaluate.result import describe_machine
 from sentire.storage.atomic import write_json
@@ -29,6 +30,7 @@ class Part:
         run: Does it, and returns figures as plain data. It may use what other parts left in the work folder, and makes
             it anew where it is gone.
         after: Names of the parts that come first.
+        list_data: The cards of the data sets that it would read as things stand; None where it reads none.
         check: Refuses what ``run`` could not do, before any part is done; None where there is nothing to find out.
     """
 
@@ -36,6 +38,7 @@ class Part:
     key: Mapping[str, Any]
     run: Callable[[], Figures] = field(repr=False)
     after: tuple[str, ...] = ()
+    list_data: Callable[[], Iterable[DatasetCard]] | None = field(default=None, repr=False)
     check: Callable[[], object] | None = field(default=None, repr=False)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sentire.core.errors import HeldError, UsageError
 from sentire.core.progress import OnProgress, stay_quiet
+from sentire.reproduce.missing_data import check_data
 from sentire.reproduce.part import Figures, Part, read_part, write_part
 from sentire.storage.atomic import make_directory
 from sentire.storage.locks import hold_lock
@@ -18,7 +19,12 @@ _WAIT_SECONDS = 5.0
 
 
 def run_parts(
-    parts: Sequence[Part], results: Path, locks: Path, *, on_progress: OnProgress = stay_quiet
+    parts: Sequence[Part],
+    results: Path,
+    locks: Path,
+    *,
+    data_root: Path | None = None,
+    on_progress: OnProgress = stay_quiet,
 ) -> dict[str, Figures]:
     """Do what is not done yet, and return what all parts found.
 
@@ -26,18 +32,22 @@ def run_parts(
         parts: Each after those that it needs.
         results: Folder of the small files.
         locks: Folder of the locks; the same for all processes of one machine.
+        data_root: Where the corpora are; found by itself where None.
         on_progress: Told before each part.
 
     Raises:
         UsageError: Two parts have one name, as those of a seed that is given twice.
+        DataError: Corpora of parts that are not done are missing; nothing was done, and the message names them all.
         ArtifactError: A file is damaged or of other settings.
         SentireError: What the check of a part raises, before anything is done; or what a part raises, and the parts
             before it stay done.
     """
     _check(parts)
     make_directory(results)
-    for part in parts:
-        if part.check is not None and read_part(results, part) is None:
+    undone = [part for part in parts if read_part(results, part) is None]
+    check_data((card for part in undone if part.list_data is not None for card in part.list_data()), data_root)
+    for part in undone:
+        if part.check is not None:
             part.check()
     found: dict[str, Figures] = {}
     while len(found) < len(parts):

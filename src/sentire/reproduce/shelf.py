@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 from sentire.core.config import fingerprint
 from sentire.core.errors import ArtifactError
 from sentire.core.progress import OnProgress, stay_quiet
+from sentire.data.cards import DatasetCard
 from sentire.data.registry import parse_split_name
 from sentire.encoders.sources import find_encoder
 from sentire.representations.load import load_torch_encoder
 from sentire.representations.sentence_encoder import SentenceEncoder
 from sentire.storage.atomic import make_directory, open_atomic, write_json
 from sentire.storage.locks import hold_lock
+from sentire.training.label_affect import NORMS
 from sentire.training.representation import REPORT_NAME, train_representation
-from sentire.training.representation_recipe import RepresentationRecipe
+from sentire.training.representation_recipe import LABELS, RepresentationRecipe
 
 PRETRAINED = "pretrained"
 
@@ -85,12 +87,7 @@ class Shelf:
             return self.base.name
         folder, recipe = self.folder / "encoders" / name, self.recipes[name]
         with hold_lock(make_directory(self.folder / "locks" / f"encoder.{name}"), holder="process of this suite"):
-            mark = {
-                "method": METHOD_VERSION,
-                "recipe": fingerprint(recipe),
-                "base": self.describe_base(),
-                "data": list_revisions(recipe),
-            }
+            mark = self._mark(recipe)
             if not _is_ready(folder, mark):
                 (folder / _READY_NAME).unlink(missing_ok=True)
                 train_representation(
@@ -103,6 +100,13 @@ class Shelf:
                 write_json(folder / _READY_NAME, mark)
                 _forget_checkpoints(folder)
         return str(folder)
+
+    def list_data(self, name: str) -> list[DatasetCard]:
+        """Return the cards of the data sets without which an encoder cannot be had: none where it is there."""
+        if name == PRETRAINED:
+            return []
+        recipe = self.recipes[name]
+        return [] if _is_ready(self.folder / "encoders" / name, self._mark(recipe)) else _list_sources(recipe)
 
     def get_revision(self, name: str) -> str:
         """Return the revision that goes with the name of an encoder."""
@@ -126,6 +130,14 @@ class Shelf:
     def encode(self, name: str, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the vectors of texts by an encoder, shape (N, D), from the shelf where they are on it."""
         return self._remember(self._load(name), list(texts))
+
+    def _mark(self, recipe: RepresentationRecipe) -> dict[str, object]:
+        return {
+            "method": METHOD_VERSION,
+            "recipe": fingerprint(recipe),
+            "base": self.describe_base(),
+            "data": list_revisions(recipe),
+        }
 
     def _load(self, name: str) -> SentenceEncoder:
         if name not in self._open:
@@ -161,10 +173,19 @@ class Shelf:
 
 def list_revisions(recipe: RepresentationRecipe) -> dict[str, str]:
     """Return the revision of each data set that a recipe learns from or chooses on, by its name."""
+    return {card.name: card.revision for card in _list_cards(recipe)}
+
+
+def _list_cards(recipe: RepresentationRecipe) -> list[DatasetCard]:
     data = recipe.data
     names = [data.train, data.further_train, data.dev, data.affect_dev, *(one.data for one in data.affect_train)]
-    cards = [parse_split_name(name)[0].card for name in names if name]
-    return {card.name: card.revision for card in cards}
+    return [parse_split_name(name)[0].card for name in names if name]
+
+
+def _list_sources(recipe: RepresentationRecipe) -> list[DatasetCard]:
+    """Return what a training reads: its data sets and, where labels stand for affect, the norms of their words."""
+    needs_norms = any(one.ratings == LABELS for one in recipe.data.affect_train)
+    return [*_list_cards(recipe), *([parse_split_name(NORMS)[0].card] if needs_norms else [])]
 
 
 def _forget_checkpoints(folder: Path) -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from sentire.core.config import dump_config
-from sentire.core.errors import UnknownNameError
+from sentire.core.errors import ConfigError, UnknownNameError
 from sentire.core.progress import OnProgress
-from sentire.data.registry import load_dataset
+from sentire.data.cards import DatasetCard
+from sentire.data.registry import load_dataset, parse_split_name
 from sentire.reproduce.part import Figures, Part
 from sentire.reproduce.shelf import METHOD_VERSION, PRETRAINED, Shelf, list_revisions
 from sentire.reproduce.splits import Task
-from sentire.training.representation_recipe import RepresentationRecipe, check_representation_recipe
+from sentire.training.representation_recipe import RepresentationRecipe, check_representation_recipe, has_momentum
 
 SettingsT = TypeVar("SettingsT")
 
@@ -33,7 +34,12 @@ class SuiteParts(Generic[SettingsT]):
     def training(self, name: str, *, part: str = "") -> Part:
         """The training of one encoder; the part is called ``train.NAME`` unless told."""
         key = {"method": METHOD_VERSION, "encoder": self._describe(name)}
-        return Part(name=part or name_training(name), key=key, run=partial(self._train, name))
+        return Part(
+            name=part or name_training(name),
+            key=key,
+            run=partial(self._train, name),
+            list_data=partial(self._shelf.list_data, name),
+        )
 
     def measurement(
         self,
@@ -55,14 +61,19 @@ class SuiteParts(Generic[SettingsT]):
             settings: All else that determines its outcome.
             check: Finds out before any training whether it can be done.
         """
+        cards = {one: load_dataset(one).card for one in data}
+
+        def list_data() -> list[DatasetCard]:
+            return [*cards.values(), *self._shelf.list_data(encoder)]
+
         key = {
             "method": METHOD_VERSION,
             "encoder": self._describe(encoder),
-            "data": {one: load_dataset(one).card.revision for one in data},
+            "data": {one: card.revision for one, card in cards.items()},
             **settings,
         }
         after = () if encoder == PRETRAINED else (name_training(encoder),)
-        return Part(name=name, key=key, run=run, after=after, check=check)
+        return Part(name=name, key=key, run=run, after=after, list_data=list_data, check=check)
 
     def _train(self, name: str) -> Figures:
         report = self._shelf.report(name)
@@ -86,15 +97,30 @@ def check_suite(recipes: Mapping[str, RepresentationRecipe], fine_tuned: Sequenc
         tasks: Those that there are.
 
     Raises:
-        ConfigError: The sections of a recipe do not fit together.
+        ConfigError: The sections of a recipe do not fit together, or its queue is longer than its data.
         UnknownNameError: There is no such task.
     """
     for recipe in recipes.values():
         check_representation_recipe(recipe)
+        _check_queue(recipe)
     names = [task.name for task in tasks]
     for name in fine_tuned:
         if name not in names:
             raise UnknownNameError.among("task", name, names)
+
+
+def _check_queue(recipe: RepresentationRecipe) -> None:
+    """Refuse what the training would refuse hours later, by the sizes on the data cards."""
+    data, momentum = recipe.data, recipe.momentum
+    names = [data.train] if momentum.targets == "labels" else [one.data for one in data.affect_train]
+    sizes = [dataset.card.split_counts[split] for dataset, split in map(parse_split_name, names)]
+    n_keyed = sum(min(size, data.n_train or size) for size in sizes)
+    if has_momentum(recipe) and momentum.queue_size > n_keyed:
+        raise ConfigError(
+            expected=f"a queue of at most {n_keyed} keys, one a text",
+            got=str(momentum.queue_size),
+            where=f"momentum.queue_size of {recipe.name}",
+        )
 
 
 def name_encoder(row: str, seed: int) -> str:

@@ -7,13 +7,14 @@ from types import MappingProxyType
 from typing import Any
 
 from sentire.core.config import dump_config, parse_config
-from sentire.core.errors import ArtifactError, UnknownNameError, describe
+from sentire.core.errors import ArtifactError, UnknownNameError, UsageError, describe
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.reproduce import carl, retrofit
 from sentire.reproduce.carl_page import draw_carl, render_carl_page
 from sentire.reproduce.part import Figures, Part, read_part
 from sentire.reproduce.retrofit_page import draw_retrofit, render_retrofit_page
 from sentire.reproduce.run_parts import run_parts
+from sentire.reproduce.seeds_done import describe_missing_seeds
 from sentire.storage.atomic import make_directory, write_bytes
 
 PAGE_NAME = "README.md"
@@ -106,6 +107,7 @@ def run_suite(
     Raises:
         UnknownNameError: No such suite, task or encoder.
         ConfigError: Settings do not fit together; nothing was done.
+        DataError: Corpora are missing, all of which the message names; nothing was done.
         ArtifactError: A file of the results is damaged or of other settings.
         SentireError: What a part raises; the parts before it stay done.
     """
@@ -123,19 +125,40 @@ def run_suite(
         on_progress(n_parts_done, n_parts, f"{name}: {place}{note}")
 
     parts = suite.make_parts(settings, work, data_root=data_root, on_progress=tell_step)
-    found = run_parts(parts, results, work / "locks", on_progress=tell_part)
+    found = run_parts(parts, results, work / "locks", data_root=data_root, on_progress=tell_part)
     return write_page(name, settings, results, found, n_parts=len(parts))
 
 
-def render_finished(name: str, settings: Any, results: Path) -> str:
+def render_finished(
+    name: str, settings: Any, results: Path, *, on_missing: Callable[[str], object] | None = None
+) -> str:
     """Write the page of the parts that are done, and return it; nothing is run.
+
+    Args:
+        name: Of the suite.
+        settings: From ``make_settings``.
+        results: Folder of the small files of finished parts, and of the page.
+        on_missing: Told of which seeds parts are missing, in a sentence; not called where none is.
 
     Raises:
         UnknownNameError: No such suite.
+        UsageError: No part of it is done there; nothing was written.
         ArtifactError: A file of the results is damaged or of other settings.
     """
     parts = get_suite(name).make_parts(settings, results)
-    return write_page(name, settings, results, read_parts(parts, results), n_parts=len(parts))
+    found = read_parts(parts, results)
+    if not found:  # a folder of something else, whose page would be lost
+        raise UsageError(
+            expected=f"the folder of a suite {name} of which a part is done",
+            got="one without" if results.is_dir() else "no such folder",
+            where=str(results),
+            hint="name another with --output, or run the suite without --tables-only",
+        )
+    there = [path.stem for path in results.glob("*.json")]
+    missing = describe_missing_seeds(settings.seeds, [part.name for part in parts], found, there)
+    if missing and on_missing is not None:
+        on_missing(missing)
+    return write_page(name, settings, results, found, n_parts=len(parts))
 
 
 def read_parts(parts: Sequence[Part], results: Path) -> dict[str, Figures]:

@@ -95,7 +95,7 @@ def read_text_batches(source: Source, report: ReadReport) -> Iterator[list[TextR
                 check_columns(_in_order(unseen, source), list(row.fields), where=str(source.path))
         try:
             read = _read_text_row(row, source, report)
-        except DataError:  # too many rows without a text, or the first one: maybe all for one misspelt name
+        except DataError:  # too many texts that are none, or the first one: maybe all for one misspelt name
             check_columns(sorted(unseen & {source.text_column}), list(row.fields), where=str(source.path))
             raise
         if read is None:
@@ -118,7 +118,9 @@ def _in_order(columns: Set[str], source: Source) -> list[str]:
 def _read_text_row(row: Row, source: Source, report: ReadReport) -> TextRow | None:
     text = row.fields.get(source.text_column)
     if not isinstance(text, str):
-        report.reject(row.number, "no text", f"{source.text_column} is {type(text).__name__}")
+        # Null says that there is none; a column that a row does not have may be misspelt, and be so in every row.
+        is_null = text is None and source.text_column in row.fields
+        report.reject(row.number, "no text", f"{source.text_column} is {type(text).__name__}", is_empty=is_null)
         return None
     found = row.fields.get(source.context_column) if source.context_column else None
     context: Context

@@ -40,7 +40,8 @@ class ReadReport:
     Args:
         path: The file the rows come from, for messages.
         is_strict: Raise at the first rejection instead of counting it.
-        max_rejected_fraction: A lenient run stops when more than this share of the rows was rejected.
+        max_rejected_fraction: A lenient run stops when more than this share of the rows was rejected. Rows that are
+            empty are in neither count: they say nothing against how the file is read.
         on_reject: Called with every rejection.
         hint: What to do when too many rows were rejected.
 
@@ -67,6 +68,8 @@ class ReadReport:
         self.n_blank = 0
         self.reasons: Counter[str] = Counter()
         self.first_rejections: list[Rejection] = []
+        self._empty_reasons: Counter[str] = Counter()
+        self._first_broken: Rejection | None = None
         self._on_reject = on_reject
         self._hint = hint
 
@@ -83,8 +86,14 @@ class ReadReport:
         """Count a blank line, which is no row."""
         self.n_blank += 1
 
-    def reject(self, row: int, reason: str, detail: str = "") -> None:
+    def reject(self, row: int, reason: str, detail: str = "", *, is_empty: bool = False) -> None:
         """Count a row, already read, as not usable.
+
+        Args:
+            row: Where it begins.
+            reason: Why, in words that do not change from row to row.
+            detail: What is special about it.
+            is_empty: It could be read, and has nothing in the place of what is wanted.
 
         Raises:
             DataError: In strict mode at once; in lenient mode when the allowed share is passed.
@@ -92,6 +101,10 @@ class ReadReport:
         rejection = Rejection(self.path, row, reason, detail)
         self.n_rejected += 1
         self.reasons[reason] += 1
+        if is_empty:
+            self._empty_reasons[reason] += 1
+        elif self._first_broken is None:
+            self._first_broken = rejection
         if len(self.first_rejections) < KEPT_REJECTIONS:
             self.first_rejections.append(rejection)
         if self._on_reject is not None:
@@ -103,26 +116,32 @@ class ReadReport:
                 where=f"{self.path}:{row}",
                 hint="mend the row, or read without --strict to count and skip such rows",
             )
-        if self.n_rejected >= FEWEST_REJECTIONS_TO_STOP:
+        if self.n_rejected - self._empty_reasons.total() >= FEWEST_REJECTIONS_TO_STOP:
             self._stop_if_too_many()
 
     def finish(self) -> None:
         """Check the whole once every row has been seen.
 
         Raises:
-            DataError: The file has no row, or too many were rejected.
+            DataError: The file has no row, too many were rejected, or those that were not are all empty.
         """
         if self.n_read == 0:
             raise DataError(expected="at least one row", got="an empty file", where=self.path)
         self._stop_if_too_many()
+        if self._empty_reasons and not self.n_accepted:
+            reason, _ = self._empty_reasons.most_common(1)[0]
+            raise DataError(expected="at least one row to use", got=f"{self.n_read} with {reason}", where=self.path)
 
     def _stop_if_too_many(self) -> None:
-        if self.n_rejected > self.max_rejected_fraction * self.n_read:
-            reason, _ = self.reasons.most_common(1)[0]
+        n_empty = self._empty_reasons.total()
+        n_broken, n_judged = self.n_rejected - n_empty, self.n_read - n_empty
+        if n_broken > self.max_rejected_fraction * n_judged:
+            reason, _ = (self.reasons - self._empty_reasons).most_common(1)[0]
+            of_what = f"{n_judged} that are not empty" if n_empty else f"{n_judged}"
             raise DataError(
                 expected=f"at most {self.max_rejected_fraction:.0%} of the rows to be rejected",
-                got=f"{self.n_rejected} of {self.n_read}, most often for: {reason}",
-                where=str(self.first_rejections[0]),
+                got=f"{n_broken} of {of_what}, most often for: {reason}",
+                where=str(self._first_broken),
                 hint=self._hint,
             )
 

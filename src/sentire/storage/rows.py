@@ -1,6 +1,7 @@
 """Rows of CSV, TSV, JSONL, Parquet and plain text as one kind of stream, in bounded memory."""
 
 import csv
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ TEXT_COLUMN = "text"
 
 PARQUET_BATCH_ROWS = 4096
 PARQUET_BUFFER_BYTES = 1 << 20
+_PARQUET_MARK = b"PAR1"
 
 _SUFFIXES: dict[str, FileFormat] = {
     ".csv": "csv",
@@ -301,8 +303,23 @@ def _read_parquet(path: Path, report: ReadReport) -> Iterator[Row]:
                     else:
                         yield Row(number, fields)
     except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a column name that is not UTF-8
-        got = "a directory" if path.is_dir() else " ".join(str(error).split())[:200]
-        raise DataError(expected="a Parquet file", got=got, where=str(path)) from error
+        raise _refuse_parquet(path, error) from error
+
+
+def _refuse_parquet(path: Path, error: Exception) -> DataError:
+    """Return the error of a file that is not there, is no Parquet file, or is a damaged one."""
+    if path.is_dir():
+        return DataError(expected="a Parquet file", got="a directory", where=str(path))
+    if isinstance(error, OSError) and error.errno:
+        # Of its own words for this, pyarrow's hold the path, the number and the same once more.
+        return DataError(expected="a file that can be read", got=os.strerror(error.errno), where=str(path))
+    with path.open("rb") as file:
+        head = file.read(len(_PARQUET_MARK))
+    if head == _PARQUET_MARK:
+        got, hint = f"a damaged one ({quote(' '.join(str(error).split()))})", "write it again"
+    else:
+        got, hint = "a file of another format" if head else "an empty file", "rename the file or name its format"
+    return DataError(expected="a Parquet file", got=got, where=str(path), hint=hint)
 
 
 def _convert_batch(batch: Any) -> Iterator[tuple[dict[str, object], str]]:
