@@ -82,7 +82,7 @@ clean:
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11), f"expected Python 3.11 or newer, got {sys.version}"'
-	$(PYTHON) -m venv $(VENV)
+	$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 
 # --no-compile: of torch, scipy and sympy alone 16,000 files would be compiled, most of them never to be imported.
 $(VENV)/base.stamp: pyproject.toml | $(BIN)/python

@@ -4,7 +4,7 @@
     python benchmarks/meld_context.py --tables-only
 
 Each finished run is a file in `benchmarks/results/meld_context/`. Everything is chosen on dev; test is only measured.
-The difference is tested on the pooled answers of all seeds: a paired bootstrap over the dialogues' turns of test.
+Each seed's difference is measured by itself: a paired bootstrap over the turns of test, which are taken as independent.
 """
 
 import argparse

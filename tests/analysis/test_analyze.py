@@ -15,6 +15,7 @@ from sentire.core.errors import DataError, UnknownNameError, UsageError
 from sentire.core.label_maps import load_label_map
 from sentire.core.labels import make_label_space
 from sentire.runtime.judgement import Judgement
+from sentire.runtime.texts import LONGEST_TEXT_CHARS, prepare_contexts
 
 TEXTS = [
     "Thank you so much, you saved my evening!",
@@ -295,3 +296,12 @@ def test_a_context_is_shown_as_one_text():
         "a\nb",
         "c",
     ]
+
+
+@pytest.mark.parametrize("n_more", [0, 1, 5000])
+def test_what_is_shown_of_a_long_turn_ends_as_what_is_read(n_more):
+    turn = "".join(f"{place} " for place in range(LONGEST_TEXT_CHARS))[: LONGEST_TEXT_CHARS + n_more]
+    for context in (turn, [turn, "and so on"], ["well", turn]):
+        shown = join_context(context)
+        assert prepare_contexts([shown], 1) == prepare_contexts([context], 1)
+    assert join_context(turn) == turn[-LONGEST_TEXT_CHARS:]

@@ -342,6 +342,26 @@ def test_of_a_long_context_the_end_is_explained(additive):
     assert len(starts) <= MOST_SPANS
 
 
+def test_of_a_context_of_many_turns_no_more_is_judged_than_is_read(additive):
+    said_in = ["no it"] * LONGEST_CONTEXT_CHARS + ["glad"]
+    (explanation,) = explain(["soup"], context=[said_in], model=additive, labels=["joy"])
+    texts, contexts = additive.calls[-1]
+    assert max(len(one) for one in contexts) <= LONGEST_CONTEXT_CHARS
+    assert len(texts) == len(explanation.labels["joy"]) + 1
+    for span in explanation.labels["joy"]:
+        shown = explanation.context if span.part == "context" else explanation.text
+        assert shown[span.start : span.end] == span.text
+    assert max(span.end for span in explanation.labels["joy"]) == len(explanation.context)
+
+
+def test_of_a_turn_beyond_all_bounds_the_end_is_explained(additive):
+    said_in = "no " * LONGEST_TEXT_CHARS + "glad"
+    (explanation,) = explain(["soup"], context=[said_in], model=additive, labels=["joy"])
+    spans = [span for span in explanation.labels["joy"] if span.part == "context"]
+    assert explanation.context == said_in[-LONGEST_TEXT_CHARS:]
+    assert max(spans, key=lambda span: span.start).text.endswith("glad")
+
+
 @settings(max_examples=150, deadline=None)
 @given(text=ANY_TEXT)
 def test_whatever_a_text_holds_its_words_are_found(text):

@@ -1,7 +1,7 @@
 // Runs the script of the annotation page in node, with as much of a document as it touches, against a server that runs.
 // Each line that comes in is a key, or "again" for what the page does by itself after a while; each line that goes out
 // says what the page then shows.
-//     node page_in_node.mjs http://127.0.0.1:PORT/
+//     node page_in_node.mjs ADDRESS
 import { createInterface } from "node:readline";
 import vm from "node:vm";
 
@@ -27,6 +27,7 @@ const document = Object.assign(asDocument, {
 const context = vm.createContext({
   document, window: Object.assign(new Part(), { scrollTo() {} }), structuredClone, setInterval: () => 0, setTimeout,
   clearTimeout,
+  location: new URL(address),
   fetch: (path, options) => fetch(new URL(path, address), options),
 });
 vm.runInContext(page.split(/<script[^>]*>/)[1].split("</script>")[0], context);

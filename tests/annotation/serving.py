@@ -11,7 +11,8 @@ def serve_in_a_process(folder, annotator, port=0):
     command = [sys.executable, "-m", "sentire", "annotate", "serve", str(folder), "--annotator", annotator]
     with subprocess.Popen([*command, "--port", str(port)], stderr=subprocess.PIPE, text=True) as process:
         line = process.stderr.readline()
-        process.port = int(line.split("http://127.0.0.1:")[1].split("/")[0])
+        process.address = line.split()[2]
+        process.port = int(process.address.split(":")[2].split("/")[0])
         try:
             yield process
         finally:

@@ -14,6 +14,7 @@ from serving import serve_in_a_process
 
 from sentire.annotation.annotations import (
     FOLDER_NAME,
+    PAGE_KEY_NAME,
     Judgement,
     open_annotations,
     read_all_annotations,
@@ -76,6 +77,10 @@ def ask(server, method, path, body=None, **headers):
     return answer.status, content, answer.headers
 
 
+def get_page_path(server):
+    return f"/?{server.address.partition('?')[2]}"
+
+
 def save(server, item, picks, *, is_done=True):
     return ask(server, "POST", "/save", {"item": item, "picks": picks, "is_done": is_done, "saw_context": False})
 
@@ -90,7 +95,7 @@ def make_stray(folder, other):
 
 def test_the_page_runs_no_script_but_its_own_and_holds_no_text_of_the_sample(folder):
     with serve(folder) as server:
-        status, page, headers = ask(server, "GET", "/")
+        status, page, headers = ask(server, "GET", get_page_path(server))
     assert status == 200
     policy = headers["content-security-policy"]
     nonce = policy.split("'nonce-")[1].split("'")[0]
@@ -121,6 +126,10 @@ def test_items_come_without_their_contexts_which_are_asked_for_one_by_one(folder
         ("POST", "/save", {"x_token": ""}, 403),
         ("GET", "/items", {"host": "evil.example"}, 403),
         ("GET", "/", {"host": "evil.example"}, 403),
+        ("GET", "/", {}, 403),
+        ("GET", "/?k=", {}, 403),
+        ("GET", "/?k=guess", {}, 403),
+        ("GET", "/?k=%ED%A0%80", {}, 403),
         ("GET", "/key.json", {}, 404),
         ("GET", "/../key.json", {}, 404),
         ("POST", "/items", {}, 404),
@@ -130,6 +139,32 @@ def test_items_come_without_their_contexts_which_are_asked_for_one_by_one(folder
 def test_others_get_nothing(folder, method, path, headers, status):
     with serve(folder) as server:
         assert ask(server, method, path, {} if method == "POST" else None, **headers)[0] == status
+
+
+def test_without_the_secret_of_the_address_nobody_is_given_a_token(folder):
+    with serve(folder) as server:
+        for path in ("/", "/?k=guess"):
+            status, content, _ = ask(server, "GET", path)
+            assert (status, server.token.encode() in content) == (403, False)
+            assert orjson.loads(content) == {"error": "open the whole address that the command printed"}
+        status, content, _ = ask(server, "GET", get_page_path(server))
+        assert (status, server.token.encode() in content) == (200, True)
+
+
+def test_the_secret_stays_from_sitting_to_sitting_and_is_for_the_owner_alone(folder):
+    path = folder / FOLDER_NAME / "a1" / PAGE_KEY_NAME
+    with serve(folder) as server:
+        first = get_page_path(server)
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert first == f"/?k={path.read_text()}"
+    with serve(folder) as server, serve(folder, "a2") as other:
+        assert get_page_path(server) == first
+        assert ask(other, "GET", first)[0] == 403
+    path.chmod(0o644)  # as in a copy of the folder
+    with serve(folder) as server:
+        assert ask(server, "GET", first)[0] == 403
+        assert ask(server, "GET", get_page_path(server))[0] == 200
+        assert path.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize(
@@ -248,7 +283,7 @@ def test_a_port_that_is_taken_is_told(folder):
 def test_two_versions_come_in_their_order_without_context_or_key(pairs):
     sample, key = read_sample(pairs), read_key(pairs)
     with serve(pairs) as server:
-        _, page, _ = ask(server, "GET", "/")
+        _, page, _ = ask(server, "GET", get_page_path(server))
         _, content, _ = ask(server, "GET", "/items")
         _, context, _ = ask(server, "GET", "/context?item=e3")
         _, saved, _ = save(server, "e3", [FIRST])
@@ -336,7 +371,7 @@ def test_a_server_that_is_killed_has_kept_every_click_that_it_answered(folder):
                     line = process.stderr.readline()
                     assert "10 of 20 items are done already; if not by you, take another --annotator" in line
                 connection = http.client.HTTPConnection("127.0.0.1", process.port, timeout=5)
-                connection.request("GET", "/")
+                connection.request("GET", f"/?{process.address.partition('?')[2]}")
                 token = connection.getresponse().read().decode().split('name="token" content="')[1].split('"')[0]
                 for item in sample.items[10 * sitting : 10 * sitting + 10]:
                     body = {"item": item.id, "picks": [item.options[place]], "is_done": True, "saw_context": False}
@@ -354,9 +389,9 @@ def test_a_server_that_is_killed_has_kept_every_click_that_it_answered(folder):
 
 
 @contextmanager
-def open_page(port):
+def open_page(address):
     """Open the page, as far as that goes without a browser; what is called with a key returns what the page shows."""
-    command = ["node", str(Path(__file__).with_name("page_in_node.mjs")), f"http://127.0.0.1:{port}/"]
+    command = ["node", str(Path(__file__).with_name("page_in_node.mjs")), address]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         shown = orjson.loads(process.stdout.readline())
 
@@ -386,7 +421,7 @@ def test_two_people_judge_with_the_keyboard_alone_and_nothing_is_lost_whatever_b
         pressed[annotator] = {
             item.id: (item.options[int(key) - 1],) for item, key in zip(sample.items, keys, strict=True)
         }
-        with serve_in_a_process(folder, annotator) as server, open_page(server.port) as press:
+        with serve_in_a_process(folder, annotator) as server, open_page(server.address) as press:
             assert press()["where"] == "1 of 20, 0 done"
             assert press("c")["context"] == sample.items[0].context[0]
             for key in keys[:9]:
@@ -403,7 +438,10 @@ def test_two_people_judge_with_the_keyboard_alone_and_nothing_is_lost_whatever_b
             with serve_in_a_process(folder, annotator, port):
                 assert press("again")["trouble"] == ""
                 assert press("Enter")["trouble"] == ""
-        with serve_in_a_process(folder, annotator) as server, open_page(server.port) as press:  # the laptop was closed
+        with (
+            serve_in_a_process(folder, annotator) as server,
+            open_page(server.address) as press,
+        ):  # the laptop was closed
             assert press()["where"] == "12 of 20, 11 done"
             for key in keys[11:]:
                 shown = press(key, "Enter")
@@ -417,7 +455,7 @@ def test_two_people_judge_with_the_keyboard_alone_and_nothing_is_lost_whatever_b
 @needs_node
 def test_a_page_that_is_left_open_gives_nothing_to_another_annotator(folder):
     sample = read_sample(folder)
-    with serve_in_a_process(folder, "a1") as server, open_page(server.port) as press:
+    with serve_in_a_process(folder, "a1") as server, open_page(server.address) as press:
         press("1", "Enter")
         server.kill()
         server.wait()
@@ -439,7 +477,7 @@ def test_a_page_that_is_left_open_gives_nothing_to_another_annotator(folder):
 @needs_node
 def test_the_page_takes_at_most_five_picks_and_none_of_these_alone(folder):
     item = read_sample(folder).items[0]
-    with serve(folder) as server, open_page(server.server_port) as press:
+    with serve(folder) as server, open_page(server.address) as press:
         assert press("Enter")["said"].startswith("pick up to five")
         assert press("1", "2", "3", "4", "5", "6") | {"picks": ()} == press() | {"said": "at most 5", "picks": ()}
         assert press()["picks"] == list(item.options[:5])

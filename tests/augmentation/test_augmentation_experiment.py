@@ -15,6 +15,7 @@ from sentire.augmentation.experiment import run_experiment
 from sentire.classifiers.recipe import DataSection as WordsData
 from sentire.classifiers.recipe import LogisticRegressionSection, TfidfRecipe
 from sentire.classifiers.train import train_tfidf
+from sentire.cli.augmentation_tables import print_comparisons
 from sentire.core.config import parse_config, read_table
 from sentire.core.errors import ConfigError
 
@@ -231,9 +232,9 @@ def test_both_are_measured_on_the_same_test_and_only_one_learns_from_what_was_ma
     learned, measured = [], []
     train, evaluate = experiment.train_tfidf, experiment.evaluate_model
 
-    def spy_train(recipe, output, *, further_train, **options):
-        learned.append((recipe.seed, further_train))
-        return train(recipe, output, further_train=further_train, **options)
+    def spy_train(recipe, output, **options):
+        learned.append((recipe.seed, recipe.data.further_train))
+        return train(recipe, output, **options)
 
     def spy_evaluate(model, data, **options):
         measured.append(data)
@@ -245,6 +246,20 @@ def test_both_are_measured_on_the_same_test_and_only_one_learns_from_what_was_ma
     made = f"{folder}/made.toml:all"
     assert learned == [(1, ()), (1, (made,)), (2, ()), (2, (made,))]
     assert measured == [f"{folder}/test.toml:all"] * 4
+
+
+def test_a_classical_recipe_learns_from_what_was_made_beside_its_further_data(folder):
+    write(folder, "more", 0, 5, start=400)
+    more, made = f"{folder}/more.toml:all", f"{folder}/made.toml:all"
+    path = folder / "recipe.toml"
+    path.write_text(path.read_text().replace("[data]", f'[data]\nfurther_train = ["{more}"]'))
+    assert run(folder, seeds=[3])[1] == [3]
+    for name, names in (("before-3", [more]), ("after-3", [more, made])):
+        facts = orjson.loads((folder / "models" / name / "config.json").read_bytes())
+        assert facts["training"]["recipe"]["data"]["further_train"] == names
+    assert run(folder, seeds=[3])[1] == []
+    write(folder, "more", 0, 6, start=400)
+    assert run(folder, seeds=[3])[1] == [3]
 
 
 def train_stand_in(folder, monkeypatch, data="", sections=""):
@@ -339,3 +354,13 @@ def test_without_an_experiment_there_is_none(folder):
     table = {"name": "rich", "sources": ["templates"], "data": {"train": "a:b", "apart": []}}
     with pytest.raises(ConfigError, match=r"a section \[experiment\]"):
         run_experiment(parse_config(AugmentationConfig, table), folder, folder, [], str)
+
+
+def test_the_interval_says_what_is_not_in_it(capsys):
+    same = (0.12, 0.12), (0.0833, 0.0833)
+    one = experiment.Comparison(before=same[0], after=same[1], difference=-0.0367, low=-0.0367, high=-0.0367)
+    print_comparisons({"relief": one})
+    head, row, *words = capsys.readouterr().out.splitlines()
+    assert head.split() == ["before", "after", "difference", "interval", "over", "draws", "of", "rows", "only"]
+    assert row.split()[3:] == ["-0.0367", "-0.0367", "to", "-0.0367"]
+    assert "the texts of the test are not in it" in " ".join(words)

@@ -39,7 +39,7 @@ def render(ships="no"):
         licence="for research alone",
         weights_may_ship=ships,
     )
-    return render_model_card(RECIPE, card, REPORT)
+    return render_model_card(RECIPE, [card], REPORT)
 
 
 def test_it_says_where_the_model_comes_from_and_what_was_measured():

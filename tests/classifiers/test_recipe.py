@@ -1,7 +1,7 @@
 import pytest
 
 from sentire.classifiers.recipe import TfidfRecipe, classifier_grid
-from sentire.core.config import parse_config, read_config
+from sentire.core.config import dump_config, fingerprint, parse_config, read_config
 from sentire.core.errors import ConfigError
 
 BASE = {"recipe": "tfidf", "name": "x", "data": {"train": "goemotions:train", "dev": "goemotions:dev"}}
@@ -98,3 +98,11 @@ def test_an_empty_list_is_no_grid(sections, where):
 def test_recipes_that_make_no_sense(sections, message):
     with pytest.raises(ConfigError, match=message):
         parse(**sections)
+
+
+def test_a_recipe_without_further_rows_is_the_one_that_it_was_before_there_were_any():
+    plain, further = parse(), parse(data={**BASE["data"], "further_train": ["more.toml:train"]})
+    assert "further_train" not in dump_config(plain)["data"]
+    assert fingerprint(plain) == fingerprint(parse(data={**BASE["data"], "further_train": []})) != fingerprint(further)
+    for recipe in (plain, further):
+        assert parse_config(TfidfRecipe, dump_config(recipe)) == recipe

@@ -14,6 +14,7 @@ from sklearn.model_selection import GridSearchCV
 from sentire.classifiers.estimators import TfidfLogisticRegression, TfidfNaiveBayes
 from sentire.classifiers.folds import make_folds
 from sentire.classifiers.search import grid_search
+from sentire.data.splits import make_group_folds
 
 GRID = {"alpha": (0.05, 0.5, 5.0), "fit_prior": (True, False)}
 
@@ -196,3 +197,23 @@ def test_single_label_cells_are_compared_by_the_likeliest_label(toy):
         model = clone(estimator).set_params(alpha=0.5).fit([texts[i] for i in fitted_on], one_each[fitted_on])
         likeliest = model.decision_function([texts[i] for i in judged]).argmax(axis=1)
         assert score == pytest.approx((one_each[judged].argmax(axis=1) == likeliest).mean())
+
+
+def test_no_group_is_fitted_on_and_judged_and_further_rows_are_never_judged(toy):
+    texts, targets = toy
+    n_own = 90
+    groups = [f"g{row % 7}" for row in range(n_own)] + ["g0"] * 10 + [f"made {row}" for row in range(20)]
+    for given in (groups, ()):
+        cells = grid_search(
+            TfidfNaiveBayes(max_features=80), {"alpha": (0.5,)}, texts, targets,
+            n_folds=3, seed=4, cutoffs="fixed", groups=given, n_judged=n_own,
+        )  # fmt: skip
+        folds = make_group_folds(groups[:n_own], 3, 4) if given else list(make_folds(n_own, 3, 4))
+        for (fitted, judged), score in zip(folds, cells[0].fold_scores, strict=True):
+            apart = {groups[row] for row in judged} if given else set()
+            further = [row for row in range(n_own, 120) if groups[row] not in apart]
+            assert len(further) == (20 if "g0" in apart else 30)
+            learned = [*fitted.tolist(), *further]
+            model = TfidfNaiveBayes(max_features=80, alpha=0.5).fit([texts[one] for one in learned], targets[learned])
+            logits = model.decision_function([texts[one] for one in judged])
+            assert score == pytest.approx(micro_f1(targets[judged], logits > 0))

@@ -4,16 +4,18 @@ import numpy as np
 import orjson
 import pytest
 
-from sentire.core.config import parse_config
+from sentire.core.config import fingerprint, parse_config
 from sentire.core.errors import ConfigError, DataError, LabelError, OutputError, UnknownNameError
 from sentire.core.label_maps import load_label_map
 from sentire.core.labels import EKMAN, GOEMOTIONS, make_label_space
+from sentire.data.checks import find_recurring
 from sentire.evaluate.run import evaluate_model
 from sentire.metrics.classification import macro_f1
 from sentire.runtime.load import load
 
 pytest.importorskip("sklearn")
 
+from sentire.classifiers import train as training
 from sentire.classifiers.calibrate import fit_calibrator, fit_temperature
 from sentire.classifiers.dev_fit import fit_thresholds
 from sentire.classifiers.estimators import TfidfLogisticRegression, TfidfNaiveBayes
@@ -237,10 +239,68 @@ def test_a_dev_that_is_learned_from_or_tested_on_is_refused_before_anything_is_r
         ("gone:more", ("gone:more",), r"apart from all that is learned from, got gone:more"),
         ("gone:test", (), r"a dev split, since figures on test are flattered .*, got gone:test at data\.dev of toy"),
     ):
-        recipe = make_recipe("gone", data={"train": "gone:train", "dev": dev})
+        recipe = make_recipe("gone", data={"train": "gone:train", "dev": dev, "further_train": further})
         with pytest.raises(ConfigError, match=message):
-            train_tfidf(recipe, tmp_path / "out", further_train=further)
+            train_tfidf(recipe, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_further_rows_are_learned_from_and_leave_their_trace(corpus, tmp_path, write_toy):
+    folder = tmp_path / "more"
+    folder.mkdir()
+    write_split(folder / "train.csv", *(part[:40] for part in write_toy(60, seed=2, labels=LABELS)))  # 40 of dev's
+    more = describe(folder, name="more", ships="yes")
+    more.write_text(more.read_text().replace("ours alone", "theirs, too"))
+    data = {"train": f"{corpus}:train", "dev": f"{corpus}:dev", "further_train": [f"{more}:train"]}
+    trained = train_tfidf(make_recipe(corpus, data=data), tmp_path / "toy")
+    model = load(tmp_path / "toy")
+    (own, own_targets), (made, made_targets), (dev, _) = (
+        read_rows(corpus, "train"), read_rows(more, "train"), read_rows(corpus, "dev")
+    )  # fmt: skip
+    alone = TfidfNaiveBayes(max_features=80, tokeniser="social", alpha=0.2)
+    alone.fit(own + made, np.concatenate([own_targets, made_targets]))
+    assert np.array_equal(model.predict_logits(dev), alone.decision_function(dev))
+    assert trained.report["n_train"] == len(own) + len(made)
+
+    facts = model.config.training
+    assert facts["recipe"]["data"]["further_train"] == [f"{more}:train"]
+    assert facts["recipe_fingerprint"] != fingerprint(make_recipe(corpus))
+    assert facts["data"]["licence"] == "ours alone and theirs, too"
+    card = (tmp_path / "toy" / "README.md").read_text()
+    assert f"Learned from: `{corpus}:train` and `{more}:train`, 180 texts" in card
+    assert "Licence of the data: ours alone. The weights must **not** be given away" in card
+    assert "Licence of that data: theirs, too. Weights that learned from it may be given away." in card
+    unseen = evaluate_model(model, f"{corpus}:dev", n_resamples=10).without_leaked
+    assert unseen.n_removed == len(find_recurring(own + made, dev)) > len(find_recurring(own, dev))
+
+
+@pytest.mark.parametrize("is_grouped", [True, False])
+def test_a_search_is_told_the_groups_and_which_rows_are_the_recipes_own(
+    corpus, tmp_path, write_toy, monkeypatch, is_grouped
+):
+    if is_grouped:
+        corpus.write_text(corpus.read_text().replace("[columns]", '[columns]\ngroup = "who"'))
+        for name in ("train", "dev"):
+            head, *lines = (corpus.parent / f"{name}.csv").read_text().splitlines()
+            rows = [f"{line},p{row % 9}" for row, line in enumerate(lines)]
+            (corpus.parent / f"{name}.csv").write_text("\n".join([f"{head},who", *rows]) + "\n")
+    folder = tmp_path / "more"
+    folder.mkdir()
+    write_split(folder / "train.csv", *write_toy(20, seed=3, labels=LABELS))
+    data = {"train": f"{corpus}:train", "dev": f"{corpus}:dev"}
+    data["further_train"] = [f"{describe(folder, name='more')}:train"]
+    told = []
+    search = training.grid_search
+    monkeypatch.setattr(training, "grid_search", lambda *given, **said: told.append(said) or search(*given, **said))
+    train_tfidf(make_recipe(corpus, data=data, naive_bayes={"alpha": [0.1, 1.0]}), tmp_path / "toy")
+    (said,) = told
+    assert said["n_judged"] == 140
+    if not is_grouped:
+        assert not said["groups"]  # as before there were groups
+        return
+    assert len(said["groups"]) == 160
+    assert said["groups"][1:4] == ["p1", "p2", "p3"]
+    assert len({*said["groups"][140:]}) == 20  # each by itself
 
 
 def test_a_dev_split_of_other_labels_is_refused(corpus, tmp_path, write_toy):

@@ -190,6 +190,14 @@ def test_bytes_of_an_argument_that_are_no_text(sentire):
     assert (ran.code, "No such file or directory at no\\udcff.csv" in ran.err) == (3, True)
 
 
+def test_a_file_name_that_is_no_text_stands_in_the_summary_with_a_replacement_character(sentire, tmp_path):
+    path = tmp_path / "no\udcff.csv"
+    path.write_bytes(b"text\nthank you\nfine\n\xff\n")
+    ran = sentire("analyze", "-i", path, "--json", "-o", tmp_path / "out.jsonl", "-m", "linear")
+    assert (ran.code, ran.json["rows"]["path"]) == (0, f"{tmp_path}/no\ufffd.csv")
+    assert ran.json["rows"]["first_rejections"][0].startswith(f"{tmp_path}/no\ufffd.csv:4: ")
+
+
 def test_parquet_with_nulls(sentire, tmp_path):
     pq.write_table(pa.table({"text": ["thank you", None, "awful"], "n": [1, 2, 3]}), tmp_path / "x.parquet")
     ran = sentire("analyze", "-i", tmp_path / "x.parquet", "--json", "--id-column", "n")

@@ -199,6 +199,34 @@ def test_versions_are_drawn_judged_and_scored(tmp_path, sentire):
     assert set(found) >= {"cohen", "fleiss", "alpha", "no_majority", "first_rates", "context_rate"}
 
 
+def test_rows_that_cannot_be_read_are_told_and_no_sample_holds_them(tmp_path, sentire):
+    data = write_data(tmp_path)
+    with (tmp_path / "rows.jsonl").open("a") as file:
+        file.write('{"id": "e90", "text": "", "labels": ["joy"]}\n{"id": "e91", "text": "hm", "labels": ["mauve"]}\n')
+    made = sentire("annotate", "make", "--data", f"{data}:test", "-o", tmp_path / "judged")
+    assert made.code == 0
+    assert "2 of 32 rows were not used (empty text: 1, label outside the label space: 1); the first:" in made.err
+    kept = {f"e{k}" for k in range(30)}
+    assert {item["id"] for item in orjson.loads((tmp_path / "judged" / "sample.json").read_bytes())["items"]} <= kept
+
+
+def test_rows_of_either_version_that_cannot_be_read_are_told(tmp_path, sentire):
+    write_versions(tmp_path)
+    for name, text in (("corig", "oh no, 31"), ("crewr", "well, 31")):
+        row = {"id": "s/31", "text": text, "context": "before 31", "story": "s31", "labels": "fear"}
+        broken = {"id": "s/32", "text": "", "context": "before 32", "story": "s32", "labels": "fear"}
+        with (tmp_path / f"{name}.jsonl").open("ab") as file:
+            file.write(b"".join(orjson.dumps(one) + b"\n" for one in (row, *[broken] * (1 + (name == "crewr")))))
+    sets = ("--data", f"{tmp_path}/corig.toml:test", "--rewritten", f"{tmp_path}/crewr.toml:test")
+    made = sentire("annotate", "make", *sets, "-o", tmp_path / "pairs")
+    assert made.code == 0
+    assert "1 of 32 rows were not used (empty text: 1)" in made.err
+    assert f"{tmp_path}/corig.jsonl:32: empty text" in made.err
+    assert "2 of 32 rows were not used (empty text: 2)" in made.err
+    assert f"{tmp_path}/crewr.jsonl:31: empty text" in made.err
+    assert "29 pairs of " in made.err
+
+
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [

@@ -272,7 +272,9 @@ def test_texts_that_are_not_measured_are_counted_in_a_sentence(sentire, tmp_path
     )
     data = f"{tmp_path / 'own.toml'}:test"
     ran = sentire("evaluate", "linear", "--data", data, "--label-space", "meld", "--resamples", 10)
-    assert "1 texts were not measured: they carry no label that can be measured" in ran.text
+    assert "1 texts were not measured: they carry not exactly one label that can be measured" in ran.text
+    ran = sentire("evaluate", "linear", "--data", data, "--label-space", "ekman", "--resamples", 10)
+    assert "were not measured" not in ran.text  # where several labels may hold, none is a truth
 
 
 def test_a_damaged_model(models, sentire, tmp_path):
@@ -311,6 +313,25 @@ def test_comparing_two_models(models, sentire, tmp_path):
     (line,) = [line for line in shown.splitlines() if line.startswith("macro_f1 ")]
     assert line.split()[3] == f"{one['difference']:+.4f}"
     assert SECRET not in shown + ran.text
+
+
+def test_how_both_were_measured_is_shown_beside_their_difference(models, sentire, tmp_path):
+    b = orjson.loads((models / "b.json").read_bytes())
+    b["settings"]["protocol"] = "fixed at .5"
+    b["data"] |= {"cautions": ["the texts of B are known to it"], "label_map": "other-to-visits.v1"}
+    (tmp_path / "b.json").write_bytes(orjson.dumps(b))
+    shown = sentire("compare", "a.json", tmp_path / "b.json", "--resamples", 20).text.splitlines()
+    assert [line for line in shown if line.startswith(("A:", "B:"))] == [
+        "A: per-label, chosen on visits.toml:dev",
+        "B: fixed at .5, label map other-to-visits.v1",
+    ]
+    warnings = [line for line in shown if line.startswith("!")]
+    assert warnings[0].startswith("! A and B do not choose labels alike")
+    assert warnings[1].startswith("! other label maps")
+    assert warnings[-1] == "! B: the texts of B are known to it"
+    same = sentire("compare", "a.json", "a.json", "--resamples", 20).text
+    assert "per-label, chosen on visits.toml:dev" in same
+    assert "!" not in same
 
 
 def test_a_model_against_itself_differs_nowhere(models, sentire):

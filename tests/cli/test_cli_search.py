@@ -368,3 +368,10 @@ def test_what_search_refuses(sentire, encoder, tmp_path, monkeypatch, arguments,
     ran = sentire("search", *arguments, *place, "--encoder", encoder)
     assert (ran.code, ran.err.count("\n")) == (code, 1), ran.err
     assert message in ran.err
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)])
+def test_bytes_of_an_argument_that_are_no_text(sentire, vectors, encoder, form):
+    ran = sentire("search", "so glad \udcff", "--in", vectors, "--encoder", encoder, *form)
+    assert ran.code == 0, ran.err
+    assert "so glad \ufffd" in ran.text

@@ -124,6 +124,12 @@ def test_did_you_mean():
     assert did_you_mean("joy" * 10**6, ["joy"]) == ""
 
 
+def test_near_matches_and_known_names_are_printable():
+    assert did_you_mean("joyful", ["joyful\x1b[2J"]) == r"did you mean 'joyful\x1b[2J'?"
+    error = UnknownNameError.among("split", "tset", ["te\x1b[2Jst", "dev"])
+    assert str(error).startswith(r"expected the name of a split (dev, 'te\x1b[2Jst'), got 'tset'")
+
+
 def test_quotes_are_short_and_show_what_cannot_be_seen():
     assert quote("a\nb\x1b[31m\ud800") == "'a\\nb\\x1b[31m\\ud800'"
     shown = quote("x" * 1000)

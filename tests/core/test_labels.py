@@ -140,9 +140,21 @@ def test_spaces_of_ones_own():
     [
         ([], None, "one or more different labels"),
         (["a", "b", "a"], None, r"different labels, got \('a', 'b', 'a'\) at label space own"),
+        (["calm", "ca\x1b[2Jlm"], None, r"names without control characters, got 'ca\\x1b\[2Jlm' at label space 'own'"),
+        (["calm", "ca\u202elm"], None, "names without control characters"),
         (["a", "b"], "none", "a neutral label that is one of the labels, got 'none'"),
     ],
 )
 def test_senseless_spaces_are_refused(labels, neutral, message):
     with pytest.raises(LabelError, match=message):
         make_label_space("own", labels, neutral=neutral)
+
+
+def test_labels_may_hold_any_letters_and_pictures():
+    labels = [
+        "très bien",
+        "\u062e\u0634\u0645\u06af\u06cc\u0646\u200c\u0634\u062f\u0646",
+        "\U0001f469\u200d\U0001f467",
+        "so glad",
+    ]
+    assert make_label_space("own", labels).labels == tuple(labels)

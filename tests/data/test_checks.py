@@ -168,6 +168,35 @@ def test_a_split_that_is_part_of_another_is_named_and_not_compared():
     assert compared == [("all", "all"), ("train", "train"), ("train", "test"), ("test", "test")]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "severity"),
+    [
+        ("train", "test", "error"),
+        ("train", "dev", "error"),
+        ("train", "validation", "error"),
+        ("dev", "test", "error"),
+        ("all", "train", "info"),
+        ("all", "test", "info"),
+        ("session1", "session2", "info"),
+    ],
+)
+def test_what_measures_must_not_be_a_view_of_what_is_trained_or_chosen_on(first, second, severity):
+    rows = [_example(number, f"text of number {number} which is long enough", group="a") for number in range(4)]
+    check = _check({first: rows, second: rows[2:]}, with_near_duplicates=True)
+    finding = _found(check, "same-rows")
+    (overlap,) = check.overlaps
+    is_leak = severity == "error"
+    assert (finding.severity, finding.split, overlap.is_part) == (severity, f"{first}+{second}", True)
+    assert check.has_errors == is_leak
+    # What leaks is counted; two views are not compared.
+    assert (finding.count, overlap.n_recurring, check.n_groups_in_several_splits) == (
+        (2, 2, 1) if is_leak else (0, 0, 0)
+    )
+    assert ("shared-texts" in _codes(check)) == is_leak
+    assert check.near_duplicates is not None
+    assert ((first, second) in [(count.first, count.second) for count in check.near_duplicates.counts]) == is_leak
+
+
 def test_one_row_that_is_not_in_the_other_makes_two_splits_comparable():
     rows = [_example(1, "the same text in both"), _example(2, "another")]
     check = _check({"train": rows, "test": [rows[0], _example(3, "only here")]})

@@ -185,6 +185,38 @@ def test_a_column_that_is_not_there(tmp_path):
         describe(tmp_path, LABELLED).read_split("train")
 
 
+def test_the_first_row_of_jsonl_may_lack_what_later_rows_have(tmp_path):
+    rows = [
+        {"nr": 1, "comment": "Fine.", "shop": "A", "emotion": "joy"},
+        {"nr": 2, "comment": "Hm.", "product": "tea", "shop": "B", "emotion": ""},
+    ]
+    (tmp_path / "test.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    first, second = describe(tmp_path, LABELLED).iter_split("test")
+    assert (first.context, second.context) == ((), ("tea",))
+
+
+@pytest.mark.parametrize("n_rows", [3, 50])
+@pytest.mark.parametrize("is_strict", [False, True])
+@pytest.mark.parametrize("missing", ["comment", "product", "nr", "shop", "emotion"])
+def test_a_column_that_no_row_of_jsonl_has_is_a_misspelt_one(tmp_path, n_rows, is_strict, missing):
+    row = {"comment": "Fine.", "product": "tea", "shop": "A", "emotion": "joy"}
+    rows = [{**row, "nr": number} for number in range(n_rows)]
+    for one in rows:
+        one[f"{missing}s"] = one.pop(missing)
+    (tmp_path / "test.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    with pytest.raises(DataError, match=rf"expected a column '{missing}', got the columns .*{missing}s.*test\.jsonl"):
+        describe(tmp_path, LABELLED).read_split("test", reading=Reading(is_strict=is_strict))
+
+
+def test_an_id_that_comes_again_is_quoted(tmp_path):
+    rows = [{"nr": nr, "comment": "Fine.", "shop": "A", "emotion": "joy"} for nr in ("\x1b[2J", "\x1b[2J", "b", "c")]
+    rows[0]["product"] = "tea"
+    (tmp_path / "test.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    reading = Reading()
+    describe(tmp_path, LABELLED).read_split("test", reading=reading)
+    assert str(reading.reports[0].first_rejections[0]).endswith(r"id that an earlier row has ('\x1b[2J')")
+
+
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(DataError, match=r"train\.csv"):
         describe(tmp_path, LABELLED).read_split("train")

@@ -194,3 +194,14 @@ def test_differences_equal_the_slow_way(evaluated):
         measure = getattr(classification, name)
         expected = measure(targets, indicate(b.rows.predictions)) - measure(targets, indicate(a.rows.predictions))
         assert found.metrics[name].difference == pytest.approx(expected), name
+
+
+def test_what_to_be_careful_about_is_kept_of_both(evaluated):
+    a, b = evaluated(1, cautions=("small",)), evaluated(2, cautions=("seen", "small"), protocol="one for all")
+    b = replace(b, data=replace(b.data, label_map="other-to-moods.v1"))
+    found = compare_results(a, b, n_resamples=10)
+    assert (found.cautions_a, found.cautions_b) == (("small",), ("seen", "small"))
+    assert (found.data.label_map, found.label_map_b) == (None, "other-to-moods.v1")
+    plain = found.as_dict()
+    assert plain["cautions_b"] == ["seen", "small"]
+    assert plain["data"]["cautions"] == ["small"]  # as before

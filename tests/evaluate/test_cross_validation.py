@@ -1,8 +1,10 @@
 """Cross-validation: no group on both sides, and every text answered by a model that never saw its group."""
 
 import itertools
+from types import SimpleNamespace
 
 import numpy as np
+import orjson
 import pytest
 
 from tiny_training import invent_rows, make_recipe, write_data, write_tiny_encoder
@@ -187,3 +189,24 @@ def test_two_never_share_a_folder(tmp_path, encoder):
         pytest.raises(OutputError, match="another cross-validation is writing now"),
     ):
         cross_validate(make(data, encoder), tmp_path / "out")
+
+
+def test_texts_that_other_folds_hold_too_are_left_out_of_a_second_set_of_figures(tmp_path, monkeypatch):
+    data = write_data(tmp_path / "data", n_train=30)
+    rows = [{**row, "text": f"number {k}", "who": f"p{k % 6}"} for k, row in enumerate(invent_rows(30))]
+    for k in (0, 1, 2):  # of three people, and no fold tests three
+        rows[k]["text"] = "So late" + "!" * k
+    for k in (6, 12):  # of one
+        rows[k]["text"] = "my exam"
+    (tmp_path / "data" / "train.jsonl").write_bytes(b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    model = SimpleNamespace(
+        uses_context=False,
+        thresholds=np.full(3, 0.5),
+        predict_proba=lambda texts, **_: np.full((len(texts), 3), 0.6, np.float32),
+        decide=lambda proba: proba >= 0.5,
+    )
+    monkeypatch.setattr(cross_validation, "train_on_sources", lambda *_, **__: SimpleNamespace(fingerprint="f"))
+    monkeypatch.setattr(cross_validation, "load", lambda _: model)
+    found = cross_validate(make(data, "minilm"), tmp_path / "out").result
+    assert found.without_leaked is not None
+    assert (found.data.n, found.without_leaked.n, found.without_leaked.n_removed) == (30, 27, 3)

@@ -376,3 +376,32 @@ def test_wrong_probabilities_are_refused_before_they_are_projected(table_predict
     examples = [Example(id="a", text="oh you", labels=("joy",))]
     with pytest.raises(DataError, match=r"probabilities from 0 to 1, got 1\.5"):
         evaluate_classifier(predictor, examples, label_map=load_label_map("goemotions", "ekman"), **FACTS)
+
+
+def test_labels_that_no_answer_of_the_model_stands_for_are_not_measured_and_counted(table_predictor):
+    answers = {"we won": [0.9, *[0.0] * 6], "thank you": [0.8, *[0.0] * 6], "I blushed": [0.0] * 6 + [0.7]}
+    predictor = table_predictor(answers, label_space=ISEAR)
+    examples = [
+        Example(id="a", text="we won", labels=("joy",)),
+        Example(id="b", text="thank you", labels=("gratitude",)),
+        Example(id="c", text="I blushed", labels=("remorse", "pride")),
+    ]
+    label_map = load_label_map("isear", "goemotions")
+    result = evaluate_classifier(predictor, examples, label_map=label_map, **{**FACTS, "cautions": ("before",)})
+    assert set(result.data.labels) == {"joy", "fear", "anger", "sadness", "disgust", "embarrassment", "remorse"}
+    assert tuple(result.per_label) == result.data.labels
+    # Thanks are no joy: the text counts, and against the label that it is given.
+    assert (result.data.n, result.data.n_unscored) == (3, 0)
+    assert result.rows.targets == ((result.data.labels.index("joy"),), (), (result.data.labels.index("remorse"),))
+    assert result.per_label["joy"]["precision"].value == 0.5
+    assert result.metrics["micro_recall"].value == 1.0
+    assert result.metrics["macro_f1"].value == pytest.approx((2 / 3 + 1) / 7)
+    assert [len(row) for row in result.rows.proba] == [7, 7, 7]
+    first, caution = result.data.cautions
+    assert first == "before"
+    assert caution.startswith("21 of the 28 labels are not measured, since no answer of the model stands for them: ad")
+    predictor.projected_thresholds = {"goemotions": np.arange(28) / 100}
+    cut = evaluate_classifier(predictor, examples, label_map=label_map, **FACTS).per_label
+    assert {label: cut[label]["threshold"].value for label in cut} == {
+        label: GOEMOTIONS.index(label) / 100 for label in result.data.labels
+    }

@@ -212,5 +212,9 @@ def test_tables_that_are_none_are_refused():
         fleiss_kappa([[0, NAN, NAN], [0, 1, 1]])
     with pytest.raises(DataError, match=r"1 missing.*Krippendorff"):
         cohen_kappa([0, NAN, 1], [0, 1, 1])
+    with pytest.raises(DataError, match=r"2 missing.*Krippendorff"):
+        cohen_kappa([0, MISSING, 1, 1], [0, 1, 1, MISSING])
+    with pytest.raises(DataError, match=r"NaN where there is none.*got 1 values of -1.*any shift of all numbers"):
+        krippendorff_alpha([[0, 1, MISSING], [0, 1, 2]], level="interval")
     with pytest.raises(UnknownNameError, match="nominal"):
         krippendorff_alpha([[0, 1], [0, 1]], level="ordinal")

@@ -46,6 +46,12 @@ def config_with(*keys, value):
     return edit
 
 
+def name_labels_anew(data):
+    data["label_space"] |= {"name": "foreign", "neutral": None}
+    data["id2label"]["0"] = "an\x1b[2Jger"
+    data["thresholds"]["an\x1b[2Jger"] = data["thresholds"].pop(next(iter(data["thresholds"])))
+
+
 def swap_labels(folder):
     def change(data):
         data["id2label"]["0"], data["id2label"]["1"] = data["id2label"]["1"], data["id2label"]["0"]
@@ -266,6 +272,16 @@ DAMAGES = [
         "projected cut-offs of another space",
         config_with("projected_thresholds", "isear", value={"positive": 0.5}),
         r"one cut-off for each label of isear\.v1",
+    ),
+    (
+        "a name with escape codes",
+        config_with("name", value="s\x1b[2Jmall"),
+        r"a name without control characters, got 's\\x1b\[2Jmall' at name in .*config\.json",
+    ),
+    (
+        "labels with escape codes",
+        lambda f: edit_json(f / "config.json", name_labels_anew),
+        r"sound model configuration, got expected names without control characters, got 'an\\x1b\[2Jger'",
     ),
     ("no name", config_with("name", value=KeyError), "complete model configuration, got KeyError.'name'"),
     ("no features", config_with("features", value=KeyError), "a tfidf-linear model that fit together, got 'features'"),

@@ -133,3 +133,11 @@ def test_read_is_accepted_and_rejected_whenever_it_ends(rows, share):
         assert not rows or rejected > share * (accepted + rejected)
     assert (report.n_accepted, report.n_rejected) == (accepted, rejected)
     assert report.n_read == accepted + rejected
+
+
+def test_what_no_encoding_can_write_stands_as_a_replacement_character():
+    report = ReadReport("no\udcff.csv")
+    report.read(3)
+    report.reject(2, "odd", "row \x00\ud800")
+    found = report.as_dict()
+    assert (found["path"], found["first_rejections"]) == ("no\ufffd.csv", ["no\ufffd.csv:2: odd (row \ufffd\ufffd)"])

@@ -398,6 +398,41 @@ def test_without_pyarrow_a_sentence_says_what_to_install(parquet, monkeypatch):
         read(parquet)
 
 
+def test_of_parquet_the_wanted_columns_are_read(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "a.parquet"
+    broken = pa.Array.from_buffers(pa.string(), 2, pa.array([b"\xff", b"fine"], pa.binary()).buffers())
+    turns = [["a", "b"], None]
+    pq.write_table(pa.table({"id": [1, 2], "text": ["x", "y"], "turns": turns, "a.b": [3, 4], "odd": broken}), path)
+    assert fields(path, wanted=["text", "turns", "text"]) == [
+        {"text": "x", "turns": ["a", "b"]},
+        {"text": "y", "turns": None},
+    ]
+    assert fields(path, wanted=["a.b"]) == [{"a.b": 3}, {"a.b": 4}]
+    assert [row["id"] for row in fields(path)] == [2]  # of all columns, one of the first row cannot be read
+    with pytest.raises(DataError, match=r"a column 'txt', got the columns id, text, turns, a\.b, odd at .*\"text\""):
+        fields(path, wanted=["txt"])
+
+
+def test_no_batch_of_parquet_is_of_more_than_a_bounded_size(tmp_path, monkeypatch):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    monkeypatch.setattr(rows_module, "PARQUET_BATCH_BYTES", 100_000)
+    path = tmp_path / "a.parquet"
+    asked = []
+    iter_batches = pq.ParquetFile.iter_batches
+
+    def spy(file, batch_size, **options):
+        asked.append(batch_size)
+        return iter_batches(file, batch_size, **options)
+
+    monkeypatch.setattr(pq.ParquetFile, "iter_batches", spy)
+    for n_chars in (9, 900, 200_000):
+        table = pa.table({"id": range(200), "text": ["x" * n_chars] * 200})
+        pq.write_table(table, path, row_group_size=100, use_dictionary=False)
+        assert [row["id"] for row in fields(path)] == list(range(200))
+    assert asked == [pytest.approx(4000, abs=1000), pytest.approx(105, abs=5), 1]
+
+
 # --- strict, lenient, formats, places ---------------------------------------------------------------------------
 
 BROKEN = {
@@ -591,20 +626,25 @@ import sys
 from pathlib import Path
 from sentire.storage.report import ReadReport
 from sentire.storage.rows import read_rows
+from sentire.runtime.text_rows import Source, read_text_batches
 path = Path(sys.argv[1])
 if path.suffix == ".parquet":
     import pyarrow, pyarrow.parquet
 def peak():
     return int(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 before = peak()
-n = sum(1 for _ in read_rows(path, ReadReport(str(path), max_rejected_fraction=1.0)))
+report = ReadReport(str(path), max_rejected_fraction=1.0)
+if sys.argv[2:] == ["texts"]:
+    n = sum(len(batch) for batch in read_text_batches(Source(path=path), report))
+else:
+    n = sum(1 for _ in read_rows(path, report))
 print(n, (peak() - before) // 1024)
 """
 
 
-def measure(path: Path) -> tuple[int, int]:
+def measure(path: Path, *form: str) -> tuple[int, int]:
     """Rows read, and by how many MiB the peak of a fresh process grew."""
-    done = subprocess.run([sys.executable, "-c", MEASURE, str(path)], check=True, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", MEASURE, str(path), *form], check=True, capture_output=True, text=True)
     n_rows, growth = done.stdout.split()
     return int(n_rows), int(growth)
 
@@ -651,3 +691,19 @@ def test_one_big_row_group_in_bounded_memory(tmp_path):
     n_rows, growth = measure(path)
     assert n_rows == len(texts)
     assert growth < 70
+
+
+@needs_proc
+@pytest.mark.parametrize(("wide", "form", "most_mebibytes"), [("text", (), 110), ("page", ("texts",), 25)])
+def test_parquet_of_long_cells_in_bounded_memory(tmp_path, wide, form, most_mebibytes):
+    """Of the wide column 60 MB: in batches where it is asked for, and not at all where it is not."""
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "a.parquet"
+    cells = [f"{number:05d}" * 20_000 for number in range(300)]
+    columns = {"text": [f"hello {number}" for number in range(300)], wide: cells}
+    schema = pa.schema([(name, pa.string()) for name in columns])
+    with pq.ParquetWriter(path, schema, use_dictionary=False, write_batch_size=8) as writer:
+        writer.write_table(pa.concat_tables([pa.table(columns)] * 2), row_group_size=600)
+    n_rows, growth = measure(path, *form)
+    assert n_rows == 600
+    assert growth < most_mebibytes

@@ -160,9 +160,12 @@ def _name_labels(space: AnswerSpace, ranking: Sequence[int], is_chosen: Sequence
 def join_context(context: Context, *, where: str = "") -> str | None:
     """Show a context as one text that can be written, a line a turn.
 
+    Of a turn of more than ``LONGEST_TEXT_CHARS`` the end is shown, since models read the end of a context.
+
     Raises:
         DataError: It is neither a text nor a sequence of texts.
     """
     if context is None:
         return None
-    return "\n".join(prepare_text(turn, where=where) for turn in list_turns(context))
+    turns = [turn[-LONGEST_TEXT_CHARS:] if isinstance(turn, str) else turn for turn in list_turns(context)]
+    return "\n".join(prepare_text(turn, where=where) for turn in turns)

@@ -298,6 +298,9 @@ def leave_out(text: str, start: int, end: int) -> str:
 class _Plan:
     text: str
     context: str | None
+    """The end of it that is read."""
+    offset: int
+    """How much of the context stands before."""
     spans: tuple[tuple[Part, int, int], ...]
     words_per_span: int
 
@@ -317,14 +320,14 @@ class _Plan:
 
 def _plan(text: str, context: str | None) -> _Plan:
     words = find_words(text)
-    said_in = find_words(context) if context and words else []
-    # What stands before was not read.
-    said_in = [span for span in said_in if span[0] >= len(context or "") - LONGEST_CONTEXT_CHARS]
-    n_allowed = max(FEWEST_SPANS, min(MOST_SPANS, MOST_JUDGED_CHARS // max(1, len(text) + len(context or ""))))
+    read = context and context[-LONGEST_CONTEXT_CHARS:]
+    offset = len(context or "") - len(read or "")
+    said_in = find_words(read) if read and words else []
+    n_allowed = max(FEWEST_SPANS, min(MOST_SPANS, MOST_JUDGED_CHARS // max(1, len(text) + len(read or ""))))
     size = max(1, -(-(len(words) + len(said_in)) // n_allowed))
     spans: list[tuple[Part, int, int]] = [("text", *span) for span in _group(words, size)]
     spans += [("context", *span) for span in _group(said_in, size)]
-    return _Plan(text, context, tuple(spans), size)
+    return _Plan(text, read, offset, tuple(spans), size)
 
 
 def _group(words: Sequence[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:
@@ -363,7 +366,8 @@ def _rank(plan: _Plan, scores: NDArray[np.float64]) -> tuple[SpanEffect, ...]:
     for place in ranked:
         part, start, end = plan.spans[place]
         effect = float(effects[place])
-        listed.append(SpanEffect(start=start, end=end, text=sources[part][start:end], effect=effect, part=part))
+        shown, offset = sources[part][start:end], plan.offset if part == "context" else 0
+        listed.append(SpanEffect(start=offset + start, end=offset + end, text=shown, effect=effect, part=part))
     return tuple(listed)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from sentire.storage.locks import hold_lock
 
 FOLDER_NAME = "annotations"
 FORMAT, FORMAT_VERSION = "sentire-annotations", 1
+
+PAGE_KEY_NAME = "page-secret"
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
@@ -78,6 +81,8 @@ class AnnotationFile:
 
     Attributes:
         judgements: By item, the last that was said of it.
+        page_secret: What the address of the page must hold. It stays from sitting to sitting, so that a page that is
+            open goes on, and nobody but the owner of the folder can read it.
     """
 
     def __init__(self, path: Path, sample: Sample, annotator: str) -> None:
@@ -88,6 +93,7 @@ class AnnotationFile:
             self.judgements = read_annotations(path, sample)
         is_new = not path.exists()
         try:
+            self.page_secret = _take_secret(path.with_name(PAGE_KEY_NAME))
             _drop_torn_line(path)
             self._file = path.open("ab")
         except OSError as error:
@@ -250,6 +256,17 @@ def _read_whole_lines(path: Path) -> list[bytes]:
     except OSError as error:
         raise ArtifactError(expected="annotations", got=describe(error), where=str(path)) from error
     return content[: content.rfind(b"\n") + 1].splitlines()
+
+
+def _take_secret(path: Path) -> str:
+    # One that others could read, since the folder was copied, say, is none any more.
+    if path.exists() and not path.stat().st_mode & 0o077 and (kept := path.read_text("utf-8", "replace")):
+        return kept
+    path.unlink(missing_ok=True)
+    made = secrets.token_urlsafe(24)
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+        file.write(made)
+    return made
 
 
 def _drop_torn_line(path: Path) -> None:

@@ -1,7 +1,9 @@
 """The page on which one annotator judges a sample: on this machine alone, one key a click, saved before it is answered.
 
-Everything is on one origin that only this machine reaches. A page of another origin could still send requests to it, so
-that every request must carry the token that stands in our page, and name us as its host.
+Everything is on one origin that only this machine reaches. Its other accounts reach it, too, so that the address of the
+page holds a secret; a browser that is started with the address shows it to them on its command line. A page of another
+origin could still send requests, so that every request must carry the token that stands in our page, and name us as its
+host.
 """
 
 import hmac
@@ -57,8 +59,8 @@ class AnnotationServer(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        """Where the page is."""
-        return f"http://{HOST}:{self.server_port}/"
+        """Where the page is, with the secret that opens it."""
+        return f"http://{HOST}:{self.server_port}/?k={self.file.page_secret}"
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -72,10 +74,10 @@ class _Handler(BaseHTTPRequestHandler):
             "/items": self._send_items,
             "/context": self._send_context,
         }
-        self._guard(routes.get(parts.path), parse_qs(parts.query), needs_token=parts.path != "/")
+        self._guard(routes.get(parts.path), parse_qs(parts.query), is_page=parts.path == "/")
 
     def do_POST(self) -> None:
-        self._guard(self._save if urlsplit(self.path).path == "/save" else None, {}, needs_token=True)
+        self._guard(self._save if urlsplit(self.path).path == "/save" else None, {}, is_page=False)
 
     def log_message(self, *arguments: object) -> None:
         """Say nothing: what is judged is nobody else's business."""
@@ -85,15 +87,19 @@ class _Handler(BaseHTTPRequestHandler):
         answer: Callable[[Mapping[str, list[str]]], None] | None,
         query: Mapping[str, list[str]],
         *,
-        needs_token: bool,
+        is_page: bool,
     ) -> None:
         host = self.headers.get("host", "")
+        if is_page:
+            said, secret = query.get("k", [""])[0], self.server.file.page_secret
+            hint = "open the whole address that the command printed"
+        else:
+            said, secret = self.headers.get("x-token", ""), self.server.token
+            hint = "reload the page: the server was started anew"
         if host not in (f"{HOST}:{self.server.server_port}", f"localhost:{self.server.server_port}"):
             self._turn_away(HTTPStatus.FORBIDDEN, "another host")
-        elif needs_token and not hmac.compare_digest(
-            self.headers.get("x-token", "").encode(), self.server.token.encode()
-        ):
-            self._turn_away(HTTPStatus.FORBIDDEN, "reload the page: the server was started anew")
+        elif not hmac.compare_digest(said.encode("utf-8", "replace"), secret.encode()):
+            self._turn_away(HTTPStatus.FORBIDDEN, hint)
         elif answer is None:
             self._turn_away(HTTPStatus.NOT_FOUND, "no such address")
         else:

@@ -36,7 +36,11 @@ MakeData = Callable[[int], str]
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """One figure without and with what was made, over seeds; the intervals are t-intervals of the mean.
+    """One figure without and with what was made, over seeds.
+
+    The interval is the t-interval of the mean difference. It tells how far the figures rest on the rows that a seed
+    drew, and on the chance in an encoder's training; the texts of the test are the same for all seeds, and are not in
+    it.
 
     Attributes:
         before: Of each seed.
@@ -148,6 +152,8 @@ def _fingerprint_data(
     train = read_labelled(settings.data.train, None, data_root)
     apart = [read_labelled(name, train.space, data_root) for name in settings.data.apart]
     marks = [split.fingerprint for split in (train, *apart)]
+    if isinstance(recipe, TfidfRecipe):
+        marks += [read_labelled(name, train.space, data_root).fingerprint for name in recipe.data.further_train]
     if isinstance(recipe, EncoderRecipe) and recipe.data.dev:  # one without a dev is refused by its training
         marks.append(read_sources(recipe.data, data_root).fingerprint)
         marks += [mark for name in recipe.distillation.teachers for mark in _identify_teacher(name)]
@@ -230,7 +236,8 @@ def _train(
     recipe: TfidfRecipe | EncoderRecipe, output: Path, *, seed: int, extra: tuple[str, ...], data_root: Path | None
 ) -> None:
     if isinstance(recipe, TfidfRecipe):
-        train_tfidf(replace(recipe, seed=seed), output, further_train=extra, data_root=data_root, n_jobs=1)
+        words = replace(recipe.data, further_train=(*recipe.data.further_train, *extra))
+        train_tfidf(replace(recipe, seed=seed, data=words), output, data_root=data_root, n_jobs=1)
     else:
         data = replace(recipe.data, further_train=(*recipe.data.further_train, *extra))
         seeded = replace(recipe, name=f"{recipe.name}-{seed}", seed=seed, data=data)

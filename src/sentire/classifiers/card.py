@@ -1,5 +1,6 @@
 """The model card: what a trained model is, what it learned from, what was measured, what it must not be used for."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from sentire.classifiers.recipe import TfidfRecipe
@@ -18,8 +19,15 @@ def describe_shipping(weights_may_ship: WeightsMayShip) -> str:
     return _SHIPPING[weights_may_ship]
 
 
-def render_model_card(recipe: TfidfRecipe, data: DatasetCard, report: dict[str, Any]) -> str:
-    """Render the card as Markdown from the recipe, the data's card and the training report."""
+def render_model_card(recipe: TfidfRecipe, cards: Sequence[DatasetCard], report: dict[str, Any]) -> str:
+    """Render the card as Markdown from the recipe, the cards of all data, its own first, and the training report."""
+    data, *further = cards
+    learned = " and ".join(f"`{name}`" for name in (recipe.data.train, *recipe.data.further_train))
+    terms = "".join(
+        f"\n- Data, too: {card.title}, revision {card.revision}: {card.citation}. Licence of that data: "
+        f"{card.licence}. Weights that learned from it {describe_shipping(card.weights_may_ship)}."
+        for card in further
+    )
     calibrations = report["calibration"]["cross_fitted_on_dev"]
     cutoffs = report["thresholds"]["cross_fitted_on_dev"]
     settings = ", ".join(f"{name} {value}" for name, value in report["classifier"].items())
@@ -35,9 +43,9 @@ A linear model over {report["n_features"]:,} TF-IDF terms for the labels of {dat
 text, not their order beyond pairs, and ignores context.
 
 - Settings: {settings}; seed {recipe.seed}.
-- Learned from: `{recipe.data.train}`, {report["n_train"]:,} texts, revision {data.revision}.
+- Learned from: {learned}, {report["n_train"]:,} texts, revision {data.revision}.
 - Data: {data.citation}
-- Licence of the data: {data.licence}. The weights {describe_shipping(data.weights_may_ship)}.
+- Licence of the data: {data.licence}. The weights {describe_shipping(data.weights_may_ship)}.{terms}
 
 ## Measured on dev
 

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from sentire.classifiers.thresholds import SHRINKAGES
 from sentire.core.config import config
@@ -22,11 +22,20 @@ class DataSection:
         train: Name and split, such as ``goemotions:train``, or ``FILE.toml:SPLIT`` for data of your own.
         dev: Where calibration and cut-offs are chosen; never the test split.
         label_space: Learn the labels of this space, mapped from the data's own; empty for the data's own.
+        further_train: More texts with labels of the same space, such as rows that were made for rare labels. A grid
+            search learns from them and is not judged by them.
     """
 
     train: str
     dev: str
     label_space: str = ""
+    further_train: tuple[str, ...] = ()
+
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A recipe that names none keeps the fingerprint that it had before there was this key.
+        dumped: dict[str, Any] = dump(self)
+        return dumped if self.further_train else {key: dumped[key] for key in dumped if key != "further_train"}
 
 
 @config

@@ -1,6 +1,6 @@
 """Grid search with progress, whose finished cells outlive a kill."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -14,9 +14,12 @@ from sentire.classifiers.estimators import TfidfClassifier
 from sentire.classifiers.folds import make_folds
 from sentire.classifiers.thresholds import find_best_threshold
 from sentire.core.progress import OnProgress, stay_quiet
+from sentire.data.splits import make_group_folds
 from sentire.metrics.classification import micro_f1
 from sentire.runtime.calibration import sigmoid
 from sentire.storage.atomic import write_json
+
+_Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 SearchCutoffs = Literal["fixed", "per-label", "likeliest"]
 
@@ -46,6 +49,8 @@ def grid_search(
     *,
     n_folds: int,
     seed: int,
+    groups: Sequence[str] = (),
+    n_judged: int | None = None,
     cutoffs: SearchCutoffs = "per-label",
     checkpoint: Path | None = None,
     fingerprint: str = "",
@@ -64,6 +69,8 @@ def grid_search(
         targets: Indicator, shape (N, C).
         n_folds: At least 2.
         seed: Of the folds.
+        groups: For each text what is never both fitted on and judged, shape (N,); empty where there is no such thing.
+        n_judged: Texts from this place on are fitted on and never judged; None to judge all.
         cutoffs: ``fixed`` compares the cells at .5; ``per-label`` at each label's best cut-off, which is chosen on
             one half of the judged fold and applied to the other, and the other way round; ``likeliest`` by the
             likeliest label, as a single-label space is answered.
@@ -74,6 +81,9 @@ def grid_search(
     Returns:
         The cells in the order of the grid; the best is ``max(cells, key=lambda cell: cell.mean)``.
 
+    Raises:
+        UsageError: There are fewer texts to judge, or groups of them, than folds.
+
     Cost:
         Cells x folds fits; features are made once a fold.
     """
@@ -82,7 +92,7 @@ def grid_search(
     candidates = [dict(zip(grid, values, strict=True)) for values in product(*grid.values())]
     done = _read_checkpoint(checkpoint, fingerprint)
     missing = [settings for settings in candidates if _key(settings) not in done]
-    folds = list(make_folds(len(texts), n_folds, seed))
+    folds = _divide(len(texts), len(texts) if n_judged is None else n_judged, groups, n_folds, seed)
     n_total, n_done = len(candidates) * n_folds, (len(candidates) - len(missing)) * n_folds
     prepared = [_prepare_fold(estimator, texts, fold) for fold in folds] if missing else []
     for settings in missing:
@@ -101,6 +111,18 @@ def grid_search(
     return [SearchCell(settings=one, fold_scores=tuple(done[_key(one)])) for one in candidates]
 
 
+def _divide(n_texts: int, n_judged: int, groups: Sequence[str], n_folds: int, seed: int) -> list[_Fold]:
+    folds: Iterable[tuple[NDArray[Any], NDArray[Any]]] = (
+        make_group_folds(groups[:n_judged], n_folds, seed) if groups else make_folds(n_judged, n_folds, seed)
+    )
+    divided = []
+    for fitted, judged in folds:
+        apart = {groups[row] for row in judged} if groups else set()
+        further = [row for row in range(n_judged, n_texts) if not groups or groups[row] not in apart]
+        divided.append((np.concatenate([fitted, np.array(further, dtype=np.int64)]), judged))
+    return divided
+
+
 def _score(targets: NDArray[np.bool_], logits: NDArray[np.float32], cutoffs: SearchCutoffs) -> float:
     if cutoffs == "likeliest":
         likeliest = np.zeros(targets.shape, dtype=np.bool_)
@@ -117,9 +139,7 @@ def _score(targets: NDArray[np.bool_], logits: NDArray[np.float32], cutoffs: Sea
     return micro_f1(targets, decisions)
 
 
-def _prepare_fold(
-    estimator: TfidfClassifier, texts: Sequence[str], fold: tuple[NDArray[np.int64], NDArray[np.int64]]
-) -> tuple[Any, Any, Any]:
+def _prepare_fold(estimator: TfidfClassifier, texts: Sequence[str], fold: _Fold) -> tuple[Any, Any, Any]:
     from sklearn.base import clone
 
     fitted_texts, judged_texts = ([texts[position] for position in positions] for positions in fold)

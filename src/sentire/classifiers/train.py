@@ -1,13 +1,15 @@
 """Train a classical model by its recipe, from corpus to model folder."""
 
+import hashlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+import orjson
 
 from sentire._version import __version__
 from sentire.classifiers.card import render_model_card
@@ -47,22 +49,20 @@ def train_tfidf(
     recipe: TfidfRecipe,
     output: Path,
     *,
-    further_train: Sequence[str] = (),
     data_root: Path | None = None,
     n_jobs: int | None = None,
     on_progress: OnProgress = stay_quiet,
 ) -> TrainedModel:
     """Train, calibrate, cut off and save a model.
 
-    The classifier learns from the train split alone. Calibration and cut-offs are chosen on dev; what the report
-    says of dev is cross-fitted, that is, measured on texts on which neither was fitted. The calibration method and the
-    shrinkage are picked by these very figures, which flatters them a little. The test split is not read.
+    The classifier learns from the train split and the further ones that the recipe names. Calibration and cut-offs are
+    chosen on dev; what the report says of dev is cross-fitted, that is, measured on texts on which neither was fitted.
+    The calibration method and the shrinkage are picked by these very figures, which flatters them a little. The test
+    split is not read.
 
     Args:
         recipe: The whole experiment.
         output: Folder of the model; gets the model, ``training.json`` and, during a search, its finished cells.
-        further_train: Splits of the same labels that are learned from beside the recipe's own, such as rows that were
-            made for rare labels.
         data_root: Where the corpora are; found by itself where None.
         n_jobs: Labels fitted at the same time.
         on_progress: Told what is going on.
@@ -75,13 +75,16 @@ def train_tfidf(
     check_dev_apart(
         recipe.name,
         chosen_on={"data.dev": recipe.data.dev},
-        learned_from=(recipe.data.train, *further_train),
+        learned_from=(recipe.data.train, *recipe.data.further_train),
     )
     wanted = load_label_space(recipe.data.label_space) if recipe.data.label_space else None
     train = read_labelled(recipe.data.train, wanted, data_root)
     dev = read_labelled(recipe.data.dev, train.space, data_root)
-    for name in further_train:
-        train = join_labelled(train, read_labelled(name, train.space, data_root))
+    cards, n_own, is_grouped = [train.card], len(train), any(train.groups)
+    for name in recipe.data.further_train:
+        further = read_labelled(name, train.space, data_root)
+        cards += [further.card] if further.card not in cards else []
+        train = join_labelled(train, further)
     if train.space.task == "single-label" and recipe.thresholds != ThresholdSection():
         raise ConfigError(
             expected="no [thresholds] for a single-label space, where the likeliest label is given",
@@ -98,6 +101,8 @@ def train_tfidf(
     checkpoint = output / SEARCH_NAME
     cells = []
     if grid:
+        groups = [group or name for group, name in zip(train.groups, train.ids, strict=True)] if is_grouped else []
+        folds = f"-{hashlib.sha256(orjson.dumps(groups)).hexdigest()[:16]}" if groups else ""
         cells = grid_search(
             estimator,
             grid,
@@ -105,9 +110,11 @@ def train_tfidf(
             train.targets,
             n_folds=recipe.search.n_folds,
             seed=recipe.seed,
+            groups=groups,
+            n_judged=n_own,
             cutoffs="likeliest" if train.space.task == "single-label" else recipe.search.cutoffs,
             checkpoint=checkpoint,
-            fingerprint=f"{__version__}-{fingerprint(recipe)}-{train.fingerprint}",
+            fingerprint=f"{__version__}-{fingerprint(recipe)}-{train.fingerprint}{folds}",
             on_progress=on_progress,
         )
         estimator.set_params(**max(cells, key=lambda cell: cell.mean).settings)
@@ -149,7 +156,11 @@ def train_tfidf(
             training={
                 "recipe": dump_config(recipe),
                 "recipe_fingerprint": fingerprint(recipe),
-                "data": {"name": train.card.name, "revision": train.card.revision, "licence": train.card.licence},
+                "data": {
+                    "name": train.card.name,
+                    "revision": train.card.revision,
+                    "licence": " and ".join(dict.fromkeys(card.licence for card in cards)),
+                },
                 "seed": recipe.seed,
                 "sentire_version": __version__,
             },
@@ -158,7 +169,7 @@ def train_tfidf(
         scorer=scorer,
         calibrator=fitted.calibrator,
     )
-    model.save(output, card=render_model_card(recipe, train.card, report), precision=recipe.output.precision)
+    model.save(output, card=render_model_card(recipe, cards, report), precision=recipe.output.precision)
     write_json(output / REPORT_NAME, {**report, "seconds": round(time.perf_counter() - started, 1)})
     checkpoint.unlink(missing_ok=True)
     on_progress(3, 3, "saved")

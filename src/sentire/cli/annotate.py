@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from sentire.annotation.sample import Key, Sample
     from sentire.core.labels import LabelSpace
     from sentire.core.records import Example
+    from sentire.data.reading import Reading
     from sentire.runtime.load import Model
 
 app = typer.Typer(
@@ -81,7 +82,7 @@ def serve(
     sample = read_sample(folder)
     with open_annotations(folder, sample, annotator) as file:
         with AnnotationServer(sample, file, annotator, port=port) as server:
-            say(f"annotate at {server.address}; Ctrl-C ends it, and nothing is lost")
+            say(f"annotate at {server.address} (Ctrl-C ends it, and nothing is lost)")
             if file.judgements:
                 n_done = sum(one.is_done for one in file.judgements.values())
                 say(f"{n_done} of {len(sample.items)} items are done already; if not by you, take another --annotator")
@@ -130,6 +131,7 @@ def score(
 def _draw_texts(data: str, n: int, neutral_share: float, model: str, seed: int) -> "tuple[Sample, Key]":
     from sentire.annotation.sample import draw_sample
     from sentire.core.errors import DataError
+    from sentire.data.reading import Reading
     from sentire.data.registry import parse_split_name
 
     dataset, split = parse_split_name(data)
@@ -137,7 +139,9 @@ def _draw_texts(data: str, n: int, neutral_share: float, model: str, seed: int) 
     if space is None:
         raise DataError(expected="a data set with labels", got=dataset.card.name, where=data)
     ranking = _load_ranking(model, space) if model else None
-    examples = dataset.read_split(split)
+    reading = Reading()
+    examples = dataset.read_split(split, reading=reading)
+    _say_rejected(reading)
     levels = _rank_by_model(ranking, examples) if ranking else None
     return draw_sample(examples, space, name=data, n=n, neutral_share=neutral_share, levels=levels, seed=seed)
 
@@ -145,17 +149,32 @@ def _draw_texts(data: str, n: int, neutral_share: float, model: str, seed: int) 
 def _draw_rewritings(data: str, rewritten: str, n: int, seed: int) -> "tuple[Sample, Key]":
     from sentire.annotation.pairs import draw_pairs, pair_versions
     from sentire.cli.console import say
+    from sentire.data.reading import Reading
     from sentire.data.registry import parse_split_name
 
     (before, split), (after, other_split) = parse_split_name(data), parse_split_name(rewritten)
+    of_original, of_rewritten = Reading(), Reading()
     found = pair_versions(
-        before.iter_split(split), after.iter_split(other_split), original_name=data, rewritten_name=rewritten
+        before.iter_split(split, reading=of_original),
+        after.iter_split(other_split, reading=of_rewritten),
+        original_name=data,
+        rewritten_name=rewritten,
     )
+    _say_rejected(of_original)
+    _say_rejected(of_rewritten)
     say(
         f"{len(found.pairs):,} pairs of {data} and {rewritten}, which holds the rewritings; left out without partner: "
         f"{found.n_not_rewritten:,} not rewritten, {found.n_without_original:,} without original"
     )
     return draw_pairs(found.pairs, name=f"{data} and {rewritten}", n=n, seed=seed)
+
+
+def _say_rejected(reading: "Reading") -> None:
+    """Tell which rows the sample cannot hold, since they could not be read."""
+    from sentire.cli.rejected_rows import say_rejected
+
+    for report in reading.reports:
+        say_rejected(report)
 
 
 def _load_ranking(name: str, space: "LabelSpace") -> "Model":

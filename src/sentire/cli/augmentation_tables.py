@@ -35,7 +35,7 @@ def print_comparisons(found: "Mapping[str, Comparison]") -> None:
     """Print every figure without and with what was made."""
     console = make_console()
     table = Table(box=None, pad_edge=False)
-    for title in ("", "before", "after", "difference", "95% interval"):
+    for title in ("", "before", "after", "difference", "interval over draws of rows only"):
         table.add_column(title, justify="left" if not title else "right")
     for name, one in found.items():
         table.add_row(
@@ -47,4 +47,7 @@ def print_comparisons(found: "Mapping[str, Comparison]") -> None:
         )
     console.print(table)
     n = len(next(iter(found.values())).before)
-    console.print(f"F1 on test over {n} seeds; the interval is that of the mean difference")
+    console.print(
+        f"F1 on test over {n} seeds; the interval (95%) is that of the mean difference over the rows that were drawn, "
+        "and over the chance in an encoder's training: the texts of the test are not in it"
+    )

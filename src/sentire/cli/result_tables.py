@@ -58,6 +58,8 @@ def print_result(console: Console, result: EvaluationResult) -> None:
         lacking = (
             f"they do not carry all of {', '.join(data.labels)}"
             if result.task == "affect"
+            else "they carry not exactly one label that can be measured"
+            if result.task == "single-label"
             else "they carry no label that can be measured"
         )
         console.print(Text(f"{data.n_unscored:,} texts were not measured: {lacking}", style="yellow"))
@@ -93,13 +95,16 @@ def print_folds(console: Console, folds: Sequence[Mapping[str, float]]) -> None:
 
 
 def print_comparison(console: Console, comparison: Comparison) -> None:
-    """Print the differences with their intervals, the labels that differ, and how many answers changed."""
+    """Print how both were measured, the differences with their intervals, by label, too, and what changed."""
     name_a = _name_with_context(comparison.model_a.name, comparison.context_a)
     name_b = _name_with_context(comparison.model_b.name, comparison.context_b)
     console.print(
         Text(f"{name_a} → {name_b}", style="bold")
         + Text(f" on {comparison.data.name}:{comparison.data.split}, {comparison.data.n:,} texts", style="dim")
     )
+    label_map_a = comparison.data.label_map
+    _print_settings(console, "A", comparison.protocol_a, label_map_a)
+    _print_settings(console, "B", comparison.protocol_b, comparison.label_map_b)
     columns = ("A", "B", "B - A", f"{comparison.confidence:.0%} interval", "p")
     table = _table("metric", *columns)
     for name, one in comparison.metrics.items():
@@ -123,6 +128,19 @@ def print_comparison(console: Console, comparison: Comparison) -> None:
             f"\n{changes.n_changed:,} of {changes.n:,} answers changed: {changes.n_mended:,} wrong ones became right, "
             f"{changes.n_broken:,} right ones wrong, {changes.n_still_wrong:,} are wrong in another way"
         )
+    warnings = []
+    if comparison.protocol_a != comparison.protocol_b:
+        warnings.append("A and B do not choose labels alike, see above: part of a difference may be that")
+    if label_map_a != comparison.label_map_b:
+        warnings.append("other label maps were applied for A than for B, see above")
+    warnings += [f"A: {caution}" for caution in comparison.cautions_a]
+    warnings += [f"B: {caution}" for caution in comparison.cautions_b]
+    for warning in warnings:
+        console.print(Text(f"! {warning}", style="yellow"))
+
+
+def _print_settings(console: Console, which: str, protocol: str, label_map: str | None) -> None:
+    console.print(Text(f"{which}: {protocol}{f', label map {label_map}' if label_map else ''}", style="dim"))
 
 
 def _make_averages_table(result: EvaluationResult) -> Table:

@@ -47,6 +47,7 @@ def search(
     from sentire.cli.console import make_console
     from sentire.cli.found_table import print_found
     from sentire.core.errors import UsageError
+    from sentire.core.writable import make_writable
     from sentire.representations.index import check_query
     from sentire.representations.index import search as find
     from sentire.runtime.text_rows import Source
@@ -73,10 +74,12 @@ def search(
     index = _load_index(source, encoder, revision, is_encoding_of_queries=queries is not None)
     for text in wanted:
         found = find(index, text, top)
-        if as_json:
-            JsonlWriter(sys.stdout.buffer).write([{"query": text, "found": [one.as_dict() for one in found]}])
+        if as_json:  # an argument may hold bytes that are no text
+            JsonlWriter(sys.stdout.buffer).write(
+                [{"query": make_writable(text), "found": [one.as_dict() for one in found]}]
+            )
         else:
-            print_found(make_console(), text, found)
+            print_found(make_console(), make_writable(text), found)
 
 
 def _read_queries(path: Path, encoding: str) -> list[str]:

@@ -71,7 +71,7 @@ class UnknownNameError(UsageError):
         """Build the error for ``name``, which is none of the ``known`` names of this ``kind``."""
         names = sorted(known)
         return cls(
-            expected=f"the name of a {kind} ({', '.join(names)})",
+            expected=f"the name of a {kind} ({', '.join(map(_show, names))})",
             got=quote(name),
             where=where,
             hint=did_you_mean(name, names) if isinstance(name, str) else "",
@@ -184,8 +184,13 @@ def list_names(names: Iterable[str]) -> str:
         >>> list_names(["id", "text"])
         'id, text'
     """
-    shown = ", ".join(name if name.isprintable() and name else repr(name) for name in names)
+    shown = ", ".join(map(_show, names))
     return shown if len(shown) <= LONGEST_LIST_CHARS else f"{shown[:LONGEST_LIST_CHARS]}…"
+
+
+def _show(name: str) -> str:
+    # A name may come from a stranger's file, and must not move the cursor.
+    return name if name.isprintable() and name else repr(name)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -203,7 +208,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name.casefold(), list(real_names), n=3, cutoff=0.6)
     if not near:
         return ""
-    choices = " or ".join(f'"{one}"' for match in near for one in real_names[match])
+    choices = " or ".join(f'"{one}"' if one.isprintable() else repr(one) for match in near for one in real_names[match])
     return f"did you mean {choices}?"
 
 

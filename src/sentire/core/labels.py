@@ -8,7 +8,8 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from sentire.core.errors import LabelError, ShapeError, UnknownNameError, did_you_mean, quote
+from sentire.core.errors import LabelError, ShapeError, UnknownNameError, did_you_mean, list_names, quote
+from sentire.core.writable import is_showable
 
 Task = Literal["multi-label", "single-label"]
 
@@ -42,6 +43,12 @@ class LabelSpace:
                 expected="one or more different labels",
                 got=quote(self.labels),
                 where=f"label space {self.name}",
+            )
+        if unshowable := [name for name in (self.id, *self.labels) if not is_showable(name)]:
+            raise LabelError(
+                expected="names without control characters",
+                got=quote(unshowable[0]),
+                where=f"label space {quote(self.name)}",
             )
         if self.task not in get_args(Task):
             raise LabelError(
@@ -84,7 +91,7 @@ class LabelSpace:
                 expected=f"a label of {self.id}",
                 got=quote(label),
                 where=where,
-                hint=did_you_mean(str(label), self.labels) or f"the labels are {', '.join(self.labels)}",
+                hint=did_you_mean(str(label), self.labels) or f"the labels are {list_names(self.labels)}",
             ) from None
 
     def encode(self, rows: Iterable[Iterable[str]]) -> NDArray[np.bool_]:

@@ -12,7 +12,19 @@ FEWEST_POSITIVES = 50
 EVALUATION_SPLITS = ("dev", "validation", "test")
 """Where no synthetic example may stand."""
 
+_APART = frozenset({"train", *EVALUATION_SPLITS})
+
 _ORDER: tuple[Severity, ...] = ("error", "warning", "info")
+
+
+def must_be_apart(first: str, second: str) -> bool:
+    """Tell by their names whether two splits must not share rows: one trains and the other measures, or both measure.
+
+    Example:
+        >>> must_be_apart("train", "test"), must_be_apart("all", "test")
+        (True, False)
+    """
+    return first in _APART and second in _APART
 
 
 def make_findings(card: DatasetCard, check: DatasetCheck) -> tuple[Finding, ...]:
@@ -141,7 +153,13 @@ def _of_texts(card: DatasetCard, split: SplitCheck) -> Iterator[Finding]:
 def _of_overlaps(check: DatasetCheck) -> Iterator[Finding]:
     for overlap in check.overlaps:
         pair = f"{overlap.first}+{overlap.second}"
-        if overlap.is_part:
+        if overlap.is_part and must_be_apart(overlap.first, overlap.second):
+            sentence = (
+                f"All rows of {overlap.first} or {overlap.second} are rows of the other: what is trained or chosen on "
+                "the one is not measured by the other."
+            )
+            yield _finding("error", "same-rows", pair, overlap.n_recurring, sentence)
+        elif overlap.is_part:
             sentence = (
                 f"All rows of {overlap.first} or {overlap.second} are rows of the other: two views of the "
                 "same rows, which were not compared. Never train on the one and measure on the other."

@@ -134,7 +134,8 @@ class SplitOverlap:
     Attributes:
         first: The split that stands first, such as ``train``.
         second: The other, such as ``test``.
-        is_part: Every row of the one is a row of the other: two views of the same rows, and not compared further.
+        is_part: Every row of the one is a row of the other: two views of the same rows, not compared further where
+            that is no fault (see ``must_be_apart``).
         n_recurring: Rows of ``second`` whose normal form occurs in ``first``.
         n_recurring_long: Of those, the ones whose normal form has at least four words.
         n_recurring_verbatim: Of those, the ones whose text occurs in ``first`` to the letter.

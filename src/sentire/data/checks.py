@@ -13,7 +13,7 @@ from sentire.core.affect import VAD_DIMENSIONS, AffectScale
 from sentire.core.normalise import normalise_text
 from sentire.core.records import Example
 from sentire.data.cards import DatasetCard
-from sentire.data.check_findings import make_findings
+from sentire.data.check_findings import make_findings, must_be_apart
 from sentire.data.check_result import (
     DatasetCheck,
     IdPair,
@@ -60,7 +60,8 @@ def check_dataset(
     the same as no other.
 
     Two splits of which one holds every row of the other (a whole corpus and its train part, say) are two views of the
-    same rows; they are named and not compared.
+    same rows; they are named and not compared. Where by their names they must be apart, as train and test, that is an
+    error, and what they share is counted.
 
     Args:
         card: Of the corpus; its label space, scale and counts are what the splits are held against.
@@ -81,11 +82,13 @@ def check_dataset(
         for name, examples in splits.items()
     ]
     pairs = [(first, second, _is_part(first, second)) for first, second in combinations(normal, 2)]
-    compared = [(first, second) for first, second, is_part in pairs if not is_part]
+    compared = [
+        (first, second) for first, second, is_part in pairs if not is_part or must_be_apart(first.name, second.name)
+    ]
     shared_groups = {group for first, second in compared for group in _groups(first) & _groups(second)}
+    apart = {(first.name, second.name) for first, second in compared}
     near = None
     if with_near_duplicates:
-        apart = {(first.name, second.name) for first, second in compared}
         near = _count_near_duplicates(normal, apart, seed)
     check = DatasetCheck(
         dataset=card.name,
@@ -98,7 +101,9 @@ def check_dataset(
         ),
         splits=tuple(_check_split(card, split) for split in normal),
         overlaps=tuple(
-            SplitOverlap(first=first.name, second=second.name, is_part=True) if is_part else _overlap(first, second)
+            replace(_overlap(first, second), is_part=is_part)
+            if (first.name, second.name) in apart
+            else SplitOverlap(first=first.name, second=second.name, is_part=True)
             for first, second, is_part in pairs
         ),
         n_groups=len(set[str]().union(*(_groups(split) for split in normal))),

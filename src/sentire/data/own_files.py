@@ -9,7 +9,7 @@ from typing import Literal
 
 from sentire.core.affect import VAD_DIMENSIONS, AffectScale, load_affect_scale
 from sentire.core.config import config, fingerprint, read_config
-from sentire.core.errors import ConfigError, did_you_mean, list_names, quote
+from sentire.core.errors import ConfigError, DataError, did_you_mean, list_names, quote
 from sentire.core.labels import LABEL_SPACES, LabelSpace, Task, load_label_space, make_label_space
 from sentire.core.records import Example
 from sentire.data.cards import DatasetCard, WeightsMayShip
@@ -17,7 +17,7 @@ from sentire.data.dataset import Dataset
 from sentire.data.hub import iter_hub_rows
 from sentire.data.reading import Reading, parse_number
 from sentire.storage.report import ReadReport
-from sentire.storage.rows import Row, check_columns, read_rows
+from sentire.storage.rows import Row, check_columns, detect_format, read_rows
 
 OWN_HINT = "look at the first rejections: do columns, labels and scores of the description fit the file?"
 """What to do when too many rows of your own data were rejected."""
@@ -216,31 +216,42 @@ def _iter_records(
         rows = iter_hub_rows(
             path, split=settings.splits[split], report=report, revision=section.revision, subset=section.subset
         )
+        may_differ = False
     else:
         file = folder / settings.splits[split]
         report = reading.report(file, hint=OWN_HINT)
-        rows = read_rows(file, report, encoding=section.encoding)
-    yield from _iter_examples(rows, report, settings.columns, card)
+        rows = read_rows(file, report, wanted=_wanted(settings.columns, card), encoding=section.encoding)
+        may_differ = detect_format(file) == "jsonl"
+    yield from _iter_examples(rows, report, settings.columns, card, may_differ=may_differ)
     report.finish()
 
 
 def _iter_examples(
-    rows: Iterator[Row], report: ReadReport, columns: ColumnsSection, card: DatasetCard
+    rows: Iterator[Row], report: ReadReport, columns: ColumnsSection, card: DatasetCard, *, may_differ: bool
 ) -> Iterator[Example]:
     seen: set[str] = set()
-    has_columns = False
+    unseen = dict.fromkeys(_wanted(columns, card))  # in order
+    row: Row | None = None
     for row in rows:
-        if not has_columns:
-            check_columns(_wanted(columns, card), list(row.fields), where=report.path)
-            has_columns = True
+        if unseen:
+            unseen = {column: None for column in unseen if column not in row.fields}
+            if not may_differ:
+                check_columns(list(unseen), list(row.fields), where=report.path)
         made = _make_example(row, columns, card)
         if isinstance(made, Example) and made.id in seen:
-            made = _Refusal("id that an earlier row has", made.id)
+            made = _Refusal("id that an earlier row has", quote(made.id))
         if isinstance(made, _Refusal):
-            report.reject(row.number, made.reason, made.detail)
+            try:
+                report.reject(row.number, made.reason, made.detail)
+            except DataError:  # maybe all for one misspelt name; a row without a context is none to be refused
+                needed = [column for column in unseen if column != columns.context]
+                check_columns(needed, list(row.fields), where=report.path)
+                raise
         else:
             seen.add(made.id)
             yield made
+    if row is not None:  # the rows of JSONL may differ, but a column that no row has is a misspelt one
+        check_columns(list(unseen), list(row.fields), where=report.path)
 
 
 def _wanted(columns: ColumnsSection, card: DatasetCard) -> list[str]:

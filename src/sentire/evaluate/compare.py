@@ -67,7 +67,10 @@ class Comparison:
         protocol_b: How B's cut-offs were chosen.
         context_a: Whether A was told what the texts were said in.
         context_b: Whether B was.
-        data: What both were measured on.
+        data: What both were measured on, as A's result says it.
+        label_map_b: What ``data.label_map`` is for A: the map that was applied to B's targets or answers, or None.
+        cautions_a: Reasons to read A's figures with care.
+        cautions_b: Reasons to read B's.
         seed: Of the resamples.
         n_resamples: Of the paired bootstrap.
         confidence: Of the intervals.
@@ -84,6 +87,9 @@ class Comparison:
     context_a: ContextUse
     context_b: ContextUse
     data: DataFacts
+    label_map_b: str | None
+    cautions_a: tuple[str, ...]
+    cautions_b: tuple[str, ...]
     seed: int
     n_resamples: int
     confidence: float
@@ -146,6 +152,9 @@ def compare_results(
         context_a=a.settings.context,
         context_b=b.settings.context,
         data=a.data,
+        label_map_b=b.data.label_map,
+        cautions_a=a.data.cautions,
+        cautions_b=b.data.cautions,
         seed=seed,
         n_resamples=n_resamples,
         confidence=confidence,

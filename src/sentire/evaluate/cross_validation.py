@@ -16,6 +16,7 @@ from sentire.core.labels import LabelSpace, load_label_space
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.core.protocols import Context
 from sentire.core.records import Example
+from sentire.data.checks import find_recurring
 from sentire.data.splits import make_group_folds
 from sentire.encoders.sources import REGISTERED_ENCODERS
 from sentire.evaluate.evaluator import evaluate_classifier
@@ -60,7 +61,8 @@ def cross_validate(
     """Train and test once a fold, with no group on both sides; folds that are done are not done again.
 
     An encoder from a local folder may itself have learned from the tested texts, and nobody can tell from the folder:
-    the result says so among its cautions.
+    the result says so among its cautions. Texts that stand in another group, too, may have been learned from; a second
+    set of figures leaves out those that the model of their fold had seen.
 
     Args:
         recipe: With ``[folds]``.
@@ -118,6 +120,7 @@ def _run_folds(
     proba = np.zeros(whole.targets.shape, np.float32)
     decisions = np.zeros(whole.targets.shape, np.bool_)
     folds, thresholds, marks = [], [], []
+    leaked: list[str] = []
     for number, (train, dev, tested) in enumerate(divide_into_folds(groups, recipe), start=1):
         title = f"fold {number} of {recipe.folds.n_folds}"
         sources = Sources(
@@ -130,6 +133,8 @@ def _run_folds(
         folder = output / f"fold-{number}"
         marks.append(train_on_sources(recipe, sources, folder, on_progress=_prefix(on_progress, title)).fingerprint)
         test = whole.take(tested)
+        seen_texts = [whole.texts[row] for part in (train, dev) for row in part.tolist()]
+        leaked += [test.texts[place] for place in find_recurring(seen_texts, test.texts)]
         model = load(folder)
         context = [turns or None for turns in test.contexts] if model.uses_context else None
         proba[tested] = model.predict_proba(test.texts, context=context)
@@ -156,6 +161,7 @@ def _run_folds(
         data_name=whole.card.name,
         data_revision=whole.card.revision,
         split=recipe.data.train.rpartition(":")[2],
+        train_texts=leaked,  # what leaked in one fold stands in others, and leaks in them, too
         seed=seed,
         n_rejected=whole.left_out["rejected_rows"],
         cautions=(LOCAL_ENCODER,) if _is_local(recipe.encoder.name) else (),

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sentire._version import __version__
-from sentire.core.errors import DataError, LabelError, ShapeError
+from sentire.core.errors import DataError, LabelError, ShapeError, list_names
 from sentire.core.label_maps import LabelMap
 from sentire.core.labels import LabelSpace
 from sentire.core.protocols import Context, Predictor
@@ -61,7 +61,9 @@ def evaluate_classifier(
     to the targets; then only labels that some label of the data stands for are measured, because the data cannot tell
     of the others. A map that begins at the model's space is applied to the answers: probabilities are projected,
     and the model's cut-offs for that space decide, or where it has none its decisions are united; where the data's
-    space allows one label only, the largest projected probability decides.
+    space allows one label only, the largest projected probability decides. Then only labels that some label of the
+    model stands for are measured, because the model cannot give the others, and the cautions say how many those are; a
+    text that carries none but those counts against every label it is given.
 
     Args:
         predictor: The model.
@@ -130,7 +132,7 @@ def evaluate_classifier(
             labels=view.labels,
             n_undefined_labels=int(((support == 0) | (support == len(scored))).sum()),
             n_rejected=n_rejected,
-            cautions=tuple(cautions),
+            cautions=(*cautions, *view.cautions),
         ),
         settings=EvaluationSettings(
             seed=seed,
@@ -188,7 +190,7 @@ class _View:
                 space=label_map.target,
                 label_map=label_map,
                 projects_answers=True,
-                columns=np.arange(len(label_map.target)),
+                columns=np.flatnonzero(label_map.membership.any(axis=0)),
                 projected_thresholds=predictor.projected_thresholds.get(label_map.target.name),
             )
         raise LabelError(
@@ -202,13 +204,22 @@ class _View:
         return tuple(self.space.labels[column] for column in self.columns)
 
     @property
+    def cautions(self) -> tuple[str, ...]:
+        """What the model cannot answer of the data's labels."""
+        unanswered = [label for label in self.space.labels if label not in self.labels]
+        if not self.projects_answers or not unanswered:
+            return ()
+        share = f"{len(unanswered)} of the {len(self.space)} labels"
+        return (f"{share} are not measured, since no answer of the model stands for them: {list_names(unanswered)}",)
+
+    @property
     def is_argmax(self) -> bool:
         return self.space.task == "single-label"
 
     def name_projected_thresholds(self) -> dict[str, float]:
         if self.projected_thresholds is None or self.is_argmax:
             return {}
-        return dict(zip(self.labels, self.projected_thresholds.tolist(), strict=True))
+        return dict(zip(self.labels, self.projected_thresholds[self.columns].tolist(), strict=True))
 
     def encode(self, example: Example) -> NDArray[np.bool_] | None:
         """Return the example's truths by measured label, or None where it has no label that can be measured."""
@@ -229,8 +240,9 @@ class _View:
         row: NDArray[np.bool_] = carried[0, self.columns]
         if self.space.task == "single-label":
             return row if row.sum() == 1 else None
-        # No label at all is a truth like any other; labels of which none can be measured are no truth.
-        return row if row.any() or not example.labels else None
+        # No label at all is a truth like any other; labels that the map leads nowhere are no truth. Those that the
+        # model cannot give are one: none of the measured labels holds.
+        return row if row.any() or not example.labels or self.projects_answers else None
 
     def see(
         self, proba: NDArray[np.float64], decisions: NDArray[np.bool_]
@@ -238,7 +250,8 @@ class _View:
         """Turn a model's answers into answers on the measured labels."""
         if self.label_map is None or not self.projects_answers:
             return proba[:, self.columns], decisions[:, self.columns]
-        return project_answers(self.label_map, proba, decisions, self.projected_thresholds)
+        projected, decided = project_answers(self.label_map, proba, decisions, self.projected_thresholds)
+        return projected[:, self.columns], decided[:, self.columns]
 
 
 def _ask(

@@ -57,7 +57,8 @@ class DataFacts:
         revision: Of the corpus.
         split: Of the corpus.
         n: Examples that were measured.
-        n_unscored: Examples that were left out because they carry no label that can be measured.
+        n_unscored: Examples that were left out because they carry no label that can be measured, or in a single-label
+            space not exactly one.
         n_rejected: Rows of the data that could not be read as examples.
         cautions: Reasons to read the figures with care, such as that the model was trained on this very split.
         label_space: Id of the label space (or affect scale) of the figures.

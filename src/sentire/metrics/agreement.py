@@ -21,7 +21,7 @@ from sentire.metrics.inputs import FloatArray
 Level = Literal["nominal", "interval"]
 
 MISSING = -1
-"""Stands for an item that an annotator did not judge, among categories."""
+"""Stands for an item that an annotator did not judge, among categories; among numbers NaN does."""
 
 _DISTANCES: Mapping[str, Callable[[FloatArray], FloatArray]] = {
     "nominal": lambda values: (values[:, None] != values[None, :]).astype(np.float64),
@@ -35,12 +35,12 @@ class CohenKappa:
     **Source** Cohen 1960, A Coefficient of Agreement for Nominal Scales, equation 1.
 
     Args:
-        first: Category of each of N items, shape (N,), any integers.
+        first: Category of each of N items, shape (N,), any integers but ``MISSING``.
         second: The other annotator's, shape (N,).
 
     Raises:
         ShapeError: The two are not of one length.
-        DataError: There is no item, or one that is no number.
+        DataError: There is no item, or one that is no number or ``MISSING``; Krippendorff's alpha takes such items.
     """
 
     name = "cohen_kappa"
@@ -52,7 +52,7 @@ class CohenKappa:
             raise ShapeError(expected="two rows of equal length", got=f"{one.shape} and {other.shape}")
         if not len(one):
             raise DataError(expected="items that both annotators judged", got="none")
-        _refuse_missing(_is_no_number(one) | _is_no_number(other))
+        _refuse_missing(_is_missing(one) | _is_missing(other))
         categories = np.unique(np.concatenate([one, other]))
         self.n_examples = len(one)
         self._agree = (one == other).astype(np.float64)
@@ -85,7 +85,7 @@ class FleissKappa:
 
     def __init__(self, categories: ArrayLike) -> None:
         table = _check_table(categories)
-        _refuse_missing((table == MISSING) | _is_no_number(table))
+        _refuse_missing(_is_missing(table))
         n_annotators = table.shape[0]
         known = np.unique(table)
         self.n_examples = table.shape[1]
@@ -110,13 +110,14 @@ class KrippendorffAlpha:
     matrix of coincidences, each item weighing as much as it has judgements.
 
     Args:
-        values: Shape (A, N): categories, or numbers with ``level="interval"``; NaN or ``MISSING`` where there is none.
+        values: Shape (A, N): categories, NaN or ``MISSING`` where there is none; or with ``level="interval"`` numbers,
+            NaN where there is none.
         level: ``nominal``: any two categories differ alike; ``interval``: by the square of their distance.
 
     Raises:
         ShapeError: It is no table of two annotators or more.
         UnknownNameError: No such level.
-        DataError: No item was judged twice.
+        DataError: No item was judged twice; or ``MISSING`` stands among numbers, where nobody could tell it from one.
     """
 
     name = "krippendorff_alpha"
@@ -129,6 +130,12 @@ class KrippendorffAlpha:
         is_there = ~np.isnan(table)
         if level == "nominal":
             is_there &= table != MISSING
+        elif n_unclear := int((table == MISSING).sum()):
+            raise DataError(
+                expected="numbers, and NaN where there is none",
+                got=f"{n_unclear} values of {MISSING}, which stands for a missing category",
+                hint="write NaN for what is missing; alpha is the same for any shift of all numbers",
+            )
         known = np.unique(table[is_there])
         counts = ((table[:, :, None] == known) & is_there[:, :, None]).sum(axis=0).astype(np.float64)
         n_judged = counts.sum(axis=1)
@@ -194,8 +201,11 @@ def _check_table(values: ArrayLike) -> NDArray[np.float64]:
     return np.asarray(table)
 
 
-def _is_no_number(values: NDArray[Any]) -> NDArray[np.bool_]:
-    return np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, dtype=np.bool_)
+def _is_missing(values: NDArray[Any]) -> NDArray[np.bool_]:
+    is_missing: NDArray[np.bool_] = values == MISSING
+    if values.dtype.kind == "f":
+        is_missing |= np.isnan(values)
+    return is_missing
 
 
 def _refuse_missing(is_missing: NDArray[np.bool_]) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from sentire.core.errors import ArtifactError, OutputError, SentireError, ShapeError, describe, quote
 from sentire.core.labels import LABEL_SPACES, LabelSpace, load_label_space
+from sentire.core.writable import is_showable
 from sentire.storage.atomic import write_bytes, write_json
 from sentire.storage.folders import open_folder
 from sentire.storage.manifest import MANIFEST_NAME, read_manifest, write_manifest
@@ -162,6 +163,8 @@ def read_config_file(folder: Path) -> tuple[ModelConfig, dict[str, Any]]:
         )
         if not isinstance(data["name"], str):
             raise TypeError("the name is no text")
+        if not is_showable(config.name):  # not where a model is made: a training would end in an error
+            raise ArtifactError(expected="a name without control characters", got=quote(config.name), where="name")
     except (OSError, orjson.JSONDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtifactError(expected="a complete model configuration", got=repr(error), where=str(path)) from error
     except ArtifactError as error:

@@ -88,7 +88,14 @@ def read_text_batches(source: Source, report: ReadReport) -> Iterator[list[TextR
     n_chars = 0
     unseen = set(source.required_columns)
     row: Row | None = None
-    for row in read_rows(source.path, report, file_format=source.file_format, encoding=source.encoding):
+    rows = read_rows(
+        source.path,
+        report,
+        file_format=source.file_format,
+        wanted=source.required_columns,
+        encoding=source.encoding,
+    )
+    for row in rows:
         if unseen:
             unseen -= row.fields.keys()
             if source.has_header:

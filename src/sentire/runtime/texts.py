@@ -1,19 +1,17 @@
 """Texts as the runtime takes them: bounded, free of what no encoding can write, and flagged where cut."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sentire.core.errors import DataError, UsageError, quote
 from sentire.core.protocols import Context
+from sentire.core.writable import make_writable
 
 LONGEST_TEXT_CHARS = 100_000
 """Longer texts are cut here, before anything else touches them; the answer says so."""
 
 LONGEST_CONTEXT_CHARS = 4_000
 """Of a longer context the models read the end only; they take a few dozen words of it anyway."""
-
-_UNWRITABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 def prepare_text(text: object, *, where: str = "") -> str:
@@ -26,9 +24,7 @@ def prepare_text(text: object, *, where: str = "") -> str:
     """
     if not isinstance(text, str):
         raise DataError(expected="a text (str)", got=f"{type(text).__name__} {quote(text)}", where=where)
-    clipped = text if len(text) <= LONGEST_TEXT_CHARS else text[:LONGEST_TEXT_CHARS]
-    # Searching is cheaper than replacing, and nearly every text has nothing to replace.
-    return clipped if clipped.isascii() and "\x00" not in clipped else _UNWRITABLE.sub("\ufffd", clipped)
+    return make_writable(text[:LONGEST_TEXT_CHARS])
 
 
 def list_texts(texts: Iterable[str]) -> list[str]:

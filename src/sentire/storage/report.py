@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sentire.core.errors import DataError, UsageError
+from sentire.core.writable import make_writable
 
 KEPT_REJECTIONS = 20
 """A report keeps the first rejections in full; of the others it keeps the counts."""
@@ -146,13 +147,13 @@ class ReadReport:
             )
 
     def as_dict(self) -> dict[str, object]:
-        """Return the counts as plain data."""
+        """Return the counts as plain data that can be written: the path may hold bytes that are no text."""
         return {
-            "path": self.path,
+            "path": make_writable(self.path),
             "n_read": self.n_read,
             "n_accepted": self.n_accepted,
             "n_rejected": self.n_rejected,
             "n_blank": self.n_blank,
             "reasons": dict(self.reasons.most_common()),
-            "first_rejections": [str(rejection) for rejection in self.first_rejections],
+            "first_rejections": [make_writable(str(rejection)) for rejection in self.first_rejections],
         }

@@ -30,6 +30,9 @@ TEXT_COLUMN = "text"
 """The one column of a plain text file."""
 
 PARQUET_BATCH_ROWS = 4096
+PARQUET_BATCH_BYTES = 1 << 22
+"""So much a batch holds at most, by what the file says of its own size; a single row may hold more."""
+
 PARQUET_BUFFER_BYTES = 1 << 20
 _PARQUET_MARK = b"PAR1"
 
@@ -93,6 +96,7 @@ def read_rows(
     *,
     file_format: FileFormat | None = None,
     columns: Sequence[str] = (),
+    wanted: Sequence[str] = (),
     encoding: str = "",
 ) -> Iterator[Row]:
     """Stream the rows of a file.
@@ -102,13 +106,15 @@ def read_rows(
         report: Counts every row; broken ones are rejected there by row and reason.
         file_format: Told by the file's name where None.
         columns: The names of the columns of a CSV or TSV file without a header row.
+        wanted: The columns of a Parquet file that are read; all where empty. Rows of the other formats come with all.
         encoding: Of text formats; empty for UTF-8, or UTF-16 with its mark.
 
     Yields:
         The rows that could be read. ``report.n_read`` counts these and the rejected ones.
 
     Raises:
-        DataError: The file cannot be opened, has no header or a broken one, or strict reading met a broken row.
+        DataError: The file cannot be opened, has no header or a broken one, a Parquet file lacks a wanted column, or
+            strict reading met a broken row.
 
     Edge cases:
         TSV has no quoting (as IANA registers it); CSV has. A quote that is never closed costs its own line only:
@@ -116,7 +122,7 @@ def read_rows(
     """
     file_format = file_format or detect_format(path)
     if file_format == "parquet":
-        yield from _read_parquet(path, report)
+        yield from _read_parquet(path, report, wanted)
     elif file_format == "jsonl":
         yield from _read_jsonl(path, report, encoding)
     elif file_format == "txt":
@@ -279,7 +285,7 @@ def _read_jsonl(path: Path, report: ReadReport, encoding: str) -> Iterator[Row]:
             report.reject(number, "not a JSON object", type(fields).__name__)
 
 
-def _read_parquet(path: Path, report: ReadReport) -> Iterator[Row]:
+def _read_parquet(path: Path, report: ReadReport, wanted: Sequence[str]) -> Iterator[Row]:
     try:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -292,9 +298,11 @@ def _read_parquet(path: Path, report: ReadReport) -> Iterator[Row]:
         with pq.ParquetFile(
             path, buffer_size=PARQUET_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
         ) as file:
-            _check_header(file.schema_arrow.names, str(path))
+            names = _check_header(file.schema_arrow.names, str(path))
+            check_columns(wanted, names, where=str(path))
+            size = _choose_batch_rows(file.metadata)
             number = 0
-            for batch in file.iter_batches(batch_size=PARQUET_BATCH_ROWS):
+            for batch in file.iter_batches(batch_size=size, columns=list(dict.fromkeys(wanted)) or None):
                 for fields, fault in _convert_batch(batch):
                     number += 1
                     report.read()
@@ -304,6 +312,17 @@ def _read_parquet(path: Path, report: ReadReport) -> Iterator[Row]:
                         yield Row(number, fields)
     except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: a column name that is not UTF-8
         raise _refuse_parquet(path, error) from error
+
+
+def _choose_batch_rows(metadata: Any) -> int:
+    """Return how many rows may be read at once, where rows are longest.
+
+    What the file says of a row group counts, with all columns: of a damaged file, pyarrow ends the process where it is
+    asked for the size of one column.
+    """
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    widest = max((group.total_byte_size / max(1, group.num_rows) for group in groups), default=1)
+    return max(1, min(PARQUET_BATCH_ROWS, int(PARQUET_BATCH_BYTES / max(1, widest))))
 
 
 def _refuse_parquet(path: Path, error: Exception) -> DataError:
