@@ -8,6 +8,9 @@ import pytest
 
 pytest.importorskip("rensa")
 pytest.importorskip("sklearn")
+pytest.importorskip("torch")
+
+from safetensors.numpy import load_file, save_file
 
 from sentire.augmentation import experiment
 from sentire.augmentation.config import AugmentationConfig
@@ -18,6 +21,7 @@ from sentire.classifiers.train import train_tfidf
 from sentire.cli.augmentation_tables import print_comparisons
 from sentire.core.config import parse_config, read_table
 from sentire.core.errors import ConfigError
+from tiny_training import write_tiny_encoder
 
 WORDS = {"calm": ["tea", "lake", "bench", "evening"], "tense": ["siren", "exam", "deadline", "storm"]}
 
@@ -313,6 +317,31 @@ def test_another_teacher_in_the_folder_is_another_experiment_of_both(folder, mon
     assert run(folder, seeds=[3])[1] == [3]
     assert run(folder, seeds=[3])[1] == []
     train_tfidf(replace(words, name="other"), folder / "teacher", n_jobs=1)
+    assert run(folder, seeds=[3])[1] == [3]
+    assert len(learned) == 4
+
+
+@pytest.mark.parametrize("changed", ["config.json", "tokenizer.json", "model.safetensors"])
+def test_other_files_of_the_encoder_in_its_folder_are_another_experiment_of_both(folder, monkeypatch, changed):
+    place = write_tiny_encoder(folder / "encoder")
+    _, learned = train_stand_in(folder, monkeypatch, sections=f'[encoder]\nname = "{place}"\n')
+    assert run(folder, seeds=[3])[1] == [3]
+    assert run(folder, seeds=[3])[1] == []
+    if changed == "model.safetensors":
+        weights = load_file(place / changed)
+        save_file({name: -weight for name, weight in weights.items()}, place / changed)
+    else:
+        (place / changed).write_bytes((place / changed).read_bytes() + b"\n")
+    assert run(folder, seeds=[3])[1] == [3]
+    assert len(learned) == 4
+
+
+def test_another_run_in_the_folder_that_an_encoder_starts_from_is_another_experiment_of_both(folder, monkeypatch):
+    _, learned = train_stand_in(folder, monkeypatch, sections=f'[encoder]\nstart = "{folder}/earlier"\n')
+    monkeypatch.setattr(experiment, "identify_start", lambda run: f"{run.name} at 3")
+    assert run(folder, seeds=[3])[1] == [3]
+    assert run(folder, seeds=[3])[1] == []
+    monkeypatch.setattr(experiment, "identify_start", lambda run: f"{run.name} at 4")
     assert run(folder, seeds=[3])[1] == [3]
     assert len(learned) == 4
 

@@ -17,13 +17,14 @@ from sentire.classifiers.train import train_tfidf
 from sentire.core.config import dump_config, parse_config, read_table
 from sentire.core.errors import ConfigError
 from sentire.core.progress import OnProgress, stay_quiet
-from sentire.encoders.sources import CONFIG_NAME, TOKENIZER_NAME, WEIGHTS_NAME
+from sentire.encoders.sources import CONFIG_NAME, TOKENIZER_NAME, WEIGHTS_NAME, find_encoder
 from sentire.evaluate.run import evaluate_model
 from sentire.probing.seeds import summarise_seeds
 from sentire.runtime.load import load
 from sentire.storage.atomic import write_json
 from sentire.storage.manifest import hash_file
-from sentire.training.recipe import EncoderRecipe
+from sentire.training.earlier_run import identify_start
+from sentire.training.recipe import EncoderRecipe, EncoderSection
 from sentire.training.sources import read_sources
 from sentire.training.teachers import TRANSFORMERS, TRANSFORMERS_SIGMOID
 from sentire.training.train import train_encoder
@@ -70,9 +71,9 @@ def run_experiment(
     """Train without and with, measure both on test, and compare the overall figures and each rare label.
 
     The figures of every model are kept in a small file, so that an experiment which was stopped goes on with the next.
-    They are made again where settings, recipe, the rows of a split, the model that checks labels, a teacher of the
-    recipe, templates, prompts, definitions of labels, the language model or its file of replies, or the version of
-    Sentire differ.
+    They are made again where settings, recipe, the rows of a split, the model that checks labels, the encoder, the
+    earlier run or a teacher of the recipe, templates, prompts, definitions of labels, the language model or its file of
+    replies, or the version of Sentire differ.
 
     Args:
         settings: With an experiment.
@@ -145,7 +146,7 @@ def _read_recipe(path: Path) -> TfidfRecipe | EncoderRecipe:
 def _fingerprint_data(
     settings: AugmentationConfig, recipe: TfidfRecipe | EncoderRecipe, data_root: Path | None
 ) -> list[str]:
-    """Return a hash of each split that figures rest on, and of each teacher.
+    """Return a hash of each split that figures rest on, and of all that an encoder's recipe starts or learns from.
 
     The dev of the recipe and test are among the splits that are kept apart.
     """
@@ -156,8 +157,16 @@ def _fingerprint_data(
         marks += [read_labelled(name, train.space, data_root).fingerprint for name in recipe.data.further_train]
     if isinstance(recipe, EncoderRecipe) and recipe.data.dev:  # one without a dev is refused by its training
         marks.append(read_sources(recipe.data, data_root).fingerprint)
+        marks += _identify_encoder(recipe.encoder)
         marks += [mark for name in recipe.distillation.teachers for mark in _identify_teacher(name)]
     return marks
+
+
+def _identify_encoder(section: EncoderSection) -> list[str]:
+    """Return what tells the encoder, and the earlier run that it starts from, from others in the same folders."""
+    files = find_encoder(section.name, revision=section.revision, weights_sha256=section.weights_sha256)
+    marks = [files.weights_sha256, hash_file(files.config), hash_file(files.tokenizer)]
+    return [*marks, identify_start(Path(section.start))] if section.start else marks
 
 
 def _identify_teacher(name: str) -> list[str]:
