@@ -32,6 +32,12 @@ def test_distinct_n_by_hand():
     assert distinct_n(iter(texts), 1) == distinct_n(texts, 1)
 
 
+def test_signs_of_a_script_without_blanks_are_words():
+    texts = ["下雨了。", "下雪了。"]
+    assert distinct_n(texts, 1) == pytest.approx(4 / 6)
+    assert distinct_n(texts, 2) == 1.0
+
+
 def test_n_grams_do_not_reach_over_the_end_of_a_text():
     assert distinct_n(["a b", "c d"], 2) == 1.0
     assert np.isnan(distinct_n(["a", "b"], 2))

@@ -205,3 +205,17 @@ def test_a_story_is_cut_into_pieces_of_about_one_length():
 def test_a_long_paragraph_is_cut_after_a_sentence():
     text = "One came. Two went away! Three said nothing at all, four neither."
     assert _cut(text, 40) == ["One came. Two went away!", "Three said nothing at all, four neither."]
+
+
+def test_a_long_paragraph_in_a_script_without_blanks_is_cut_after_a_sentence():
+    text = "她来了。他问：「你好吗？」三个人什么也没说！！四个人也走了。"
+    assert _cut(text, 18) == ["她来了。他问：「你好吗？」", "三个人什么也没说！！四个人也走了。"]
+    assert "".join(_cut(text, 9)) == text
+    assert _cut("वह आई। वह चला गया। बाकी चुप रहे।", 20) == ["वह आई। वह चला गया।", "बाकी चुप रहे।"]
+
+
+@given(st.text("她来。！？」 \n", max_size=200), st.integers(1, 30))
+def test_full_width_stops_lose_no_sign(text, longest):
+    pieces = _cut(text.strip(), longest)
+    assert all(0 < len(piece) <= longest for piece in pieces) or not text.strip()
+    assert "".join("".join(pieces).split()) == "".join(text.split())

@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from sentire.core.errors import DataError, ShapeError, UsageError
 from sentire.core.normalise import normalise_text
+from sentire.core.words import split_words
 from sentire.metrics.inputs import FloatArray
 
 _SMALLEST_EIGENVALUE = 1e-12
@@ -19,7 +20,7 @@ def distinct_n(texts: Iterable[str], n: int) -> float:
     Conversation Models, section 4.3. It falls with the number of texts: compare only sets of one size.
 
     Args:
-        texts: In any form; words are those of their normal form.
+        texts: In any form; words are those of their normal form, and single signs in scripts without blanks.
         n: Words of an n-gram, at least 1.
 
     Returns:
@@ -34,7 +35,7 @@ def distinct_n(texts: Iterable[str], n: int) -> float:
     n_all = 0
     different: set[tuple[str, ...]] = set()
     for text in texts:
-        words = normalise_text(text).split()
+        words = split_words(normalise_text(text))
         grams = list(zip(*(words[start:] for start in range(n)), strict=False))
         n_all += len(grams)
         different.update(grams)

@@ -14,7 +14,8 @@ from sentire.synthesis.config import NarrativesSection, SynthesisConfig
 SUFFIXES = (".txt", ".md")
 
 _PARAGRAPHS = re.compile(r"\n\s*\n")
-_SENTENCES = re.compile(r"(?<=[.!?…])\s+")
+_SENTENCE_END = re.compile(r"(?<=[.!?…।؟۔።។])\s+|(?:(?<=[。！？])(?![。！？」』”’）])|(?<=[。！？][」』”’）]))\s*")
+"""Between sentences. No blank need follow the full-width stops, and a quotation ends after them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,8 +155,20 @@ def _split_units(text: str, wanted_chars: int, longest_chars: int) -> Iterator[t
     """
     for raw in _PARAGRAPHS.split(text):
         gap = "\n\n"
-        for sentence in [raw.strip()] if len(raw.strip()) <= wanted_chars else _SENTENCES.split(raw.strip()):
+        paragraph = raw.strip()
+        for sentence, blank in [(paragraph, "")] if len(paragraph) <= wanted_chars else _split_sentences(paragraph):
             for word in [sentence] if len(sentence) <= longest_chars else sentence.split():
                 for start in range(0, len(word), longest_chars):
                     yield gap, word[start : start + longest_chars]
                     gap = "" if start + longest_chars < len(word) else " "
+            gap = blank
+
+
+def _split_sentences(paragraph: str) -> Iterator[tuple[str, str]]:
+    """Yield the sentences of a paragraph, each with the blank that parts it from the next."""
+    start = 0
+    for end in _SENTENCE_END.finditer(paragraph):
+        if end.end() < len(paragraph):
+            yield paragraph[start : end.start()], " " if end.group() else ""
+            start = end.end()
+    yield paragraph[start:], ""
