@@ -165,6 +165,33 @@ def test_interval_of_a_calibrated_model_is_moved_back_to_its_value():
     assert n_unmoved_missed > 3
 
 
+def test_interval_of_the_average_precision_of_rare_labels_is_moved_back_to_its_value():
+    rng = np.random.default_rng(3)
+    targets = np.zeros((300, 80), bool)
+    targets[:240] = np.tile(np.eye(80, dtype=bool), (3, 1))  # three positives a label
+    scores = rng.random((300, 80))
+    resampled = module._resample(RankingStatistic(targets, scores), 200, make_generator(0, "test"))
+    found = bootstrap(RankingStatistic(targets, scores), generator=make_generator(0, "test"), n_resamples=200)
+    for name in ("average_precision", "macro_average_precision", "micro_average_precision"):
+        intervals = found[name]
+        assert np.all((intervals.low >= 0) & (intervals.low <= intervals.value)), name
+        assert np.all((intervals.high <= 1) & (intervals.high >= intervals.value)), name
+    assert np.quantile(resampled["macro_average_precision"], 0.025) > found["macro_average_precision"].value
+    width = np.ptp(np.quantile(resampled["macro_average_precision"], [0.025, 0.975]))
+    macro = found["macro_average_precision"]
+    assert macro.high - macro.low == pytest.approx(width)
+    auc = np.quantile(resampled["macro_roc_auc"], [0.025, 0.975])  # does not grow, and stays where it is
+    assert (found["macro_roc_auc"].low, found["macro_roc_auc"].high) == pytest.approx(tuple(auc))
+
+
+def test_no_end_of_an_interval_leaves_the_measure_s_range():
+    targets = np.array([[True], [False], [True], [False]] * 5)
+    scores = np.where(targets, 0.9, 0.1)
+    found = bootstrap(RankingStatistic(targets, scores), generator=make_generator(0, "test"), n_resamples=50)
+    one = found["average_precision"].estimate(n=10, column=0)
+    assert (one.value, one.low, one.high) == (1.0, 1.0, 1.0)
+
+
 def test_undefined_resamples_are_left_out_and_counted():
     targets = np.zeros((20, 2), dtype=bool)
     targets[0, 0] = True

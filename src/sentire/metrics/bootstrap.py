@@ -10,9 +10,9 @@ bootstrap); Davison and Hinkley 1997, Bootstrap Methods and their Application, s
 **Departures** Resamples in which a measure has no meaning (no positive was drawn) are left out of its interval and
 counted. The p-value counts resampled differences at or beyond zero; Berg-Kirkpatrick et al. count those beyond twice
 the measured one, which is the same where the resampled differences lie symmetrically around it.
-Measures named in ``centred_names``, which grow with the noise of a resample, get their percentiles moved by
-``mean of resamples - value``, and not below 0: the interval then says where the measure would lie on another sample
-of this size. Unmoved, it can lie wholly above the value.
+Measures named in ``centred_names``, which grow with the noise of a resample and lie between 0 and 1, get their
+percentiles moved by ``mean of resamples - value`` and cut at 0 and 1: the interval then says where the measure would
+lie on another sample of this size. Unmoved, it can lie wholly above the value.
 """
 
 from collections.abc import Iterator, Mapping
@@ -38,7 +38,7 @@ class Statistic(Protocol):
 
     @property
     def centred_names(self) -> frozenset[str]:
-        """Measures that grow with the noise of a resample, so that their intervals have to be moved back."""
+        """Measures from 0 to 1 that grow with the noise of a resample, whose intervals have to be moved back."""
 
     def __call__(self, weights: FloatArray) -> Mapping[str, FloatArray]:
         """Compute every measure for weights of shape (N, R); each has shape (R,) or (R, K)."""
@@ -307,8 +307,8 @@ def _make_intervals(value: FloatArray, resampled: FloatArray, confidence: float,
         if not defined.size or np.isnan(middle):
             continue
         low, high = np.quantile(defined, [(1 - confidence) / 2, (1 + confidence) / 2])
-        surplus = defined.mean() - middle if is_centred else 0.0
-        ends[:, number] = (max(low - surplus, 0.0), max(high - surplus, 0.0)) if is_centred else (low, high)
+        surplus = defined.mean() - middle
+        ends[:, number] = np.clip((low - surplus, high - surplus), 0.0, 1.0) if is_centred else (low, high)
     low_ends, high_ends = ends.reshape(2, *value.shape)
     n_undefined = np.isnan(columns).sum(axis=0).reshape(value.shape).astype(np.float64)
     return Intervals(value=value, low=low_ends, high=high_ends, n_undefined=n_undefined)

@@ -12,6 +12,8 @@ Davis and Goadrich 2006, The relationship between Precision-Recall and ROC curve
 steps and not interpolated).
 **Departures** Where a measure has no meaning it is NaN: the AUC of a label with one class only, and the average
 precision of a label without positives (for which scikit-learn answers 0). Macro averages run over the defined labels.
+A positive that a resample draws twice counts twice at its own rank, so that the average precision grows, most of all of
+rare labels; its bootstrap intervals are moved back (``centred_names`` in ``metrics.bootstrap``).
 """
 
 from collections.abc import Mapping
@@ -91,7 +93,9 @@ class RankingStatistic:
         has_average_precision: Whether the average precision is wanted.
     """
 
-    centred_names: ClassVar[frozenset[str]] = frozenset()
+    centred_names: ClassVar[frozenset[str]] = frozenset(
+        {"average_precision", "macro_average_precision", "micro_average_precision"}
+    )
 
     def __init__(
         self, targets: ArrayLike, scores: ArrayLike, *, has_micro: bool = True, has_average_precision: bool = True
