@@ -157,8 +157,9 @@ cross-fitted: macro-F1 {candidate["macro_f1"]:.4f}, micro-F1 {candidate["micro_f
 {per_label}
 
 {_render_affect(test["affect"])}
-Data of our own ({test["with_context"]["data"]}, {test["with_context"]["n"]:,} utterances in situations): it shows
-whether the context is used, not how well texts of others are judged.
+Data of our own ({test["with_context"]["data"]}, {test["with_context"]["n"]:,} rows, an utterance in one of its
+situations each): it shows whether the context is used, not how well texts of others are judged. The intervals take rows
+as independent, though about four share an utterance, so that they are too narrow.
 
 | | macro-F1 | micro-F1 |
 |---|---|---|

@@ -3,6 +3,7 @@
 import csv
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -247,6 +248,13 @@ def test_synthetic_rows_are_an_error_only_where_they_measure():
     assert "synthetic-in-evaluation" not in _codes(_check({"train": rows}))
     finding = _found(_check({"test": rows}), "synthetic-in-evaluation")
     assert (finding.severity, finding.count) == ("error", 1)
+
+
+def test_synthetic_rows_of_data_that_says_so_are_no_error():
+    rows = [_example(1, "one", is_synthetic=True), _example(2, "two", is_synthetic=True)]
+    finding = _found(_check({"test": rows}, replace(_card(), is_ours=True)), "synthetic-in-evaluation")
+    assert (finding.severity, finding.count) == ("info", 2)
+    assert finding.sentence == "2 rows of test were made by a model: its figures are on data that was made."
 
 
 def test_conflicts_are_about_sets_of_labels():

@@ -69,12 +69,18 @@ def _of_counts(card: DatasetCard, check: DatasetCheck) -> Iterator[Finding]:
             )
             yield _finding("error", "duplicate-ids", split.split, split.n_duplicate_ids, sentence)
         if split.n_synthetic and split.split in EVALUATION_SPLITS:
+            # Of data that says of itself that it was made, an evaluation says so beside every figure.
+            consequence = (
+                "its figures are on data that was made."
+                if card.is_ours
+                else "such rows do not belong into a split that measures."
+            )
             sentence = (
                 f"{_n(split.n_synthetic, 'row')} of {split.split} "
-                f"{_verb(split.n_synthetic, 'was', 'were')} made by a model: such rows do not belong into a split "
-                "that measures."
+                f"{_verb(split.n_synthetic, 'was', 'were')} made by a model: {consequence}"
             )
-            yield _finding("error", "synthetic-in-evaluation", split.split, split.n_synthetic, sentence)
+            severity: Severity = "info" if card.is_ours else "error"
+            yield _finding(severity, "synthetic-in-evaluation", split.split, split.n_synthetic, sentence)
     left_out = [split for split in card.splits if split not in checked and split != WHOLE]
     if left_out:
         sentence = f"Not checked: {', '.join(left_out)}."
