@@ -12,6 +12,11 @@ from sentire.reproduce.suite_settings import describe_size
 
 MAIN = "carl"
 
+_ABOUT_AFFECT = (
+    "On the scale from -1 to 1; an RMSE on EmoBank's own scale, from 1 to 5, is twice as large. Trained on what "
+    "EmoBank's annotators said of its texts, unless a row names another source.\n"
+)
+
 
 def render_carl_page(settings: CarlSettings, found: Mapping[str, Figures]) -> str:
     """Render the page in Markdown from what the parts found; parts that are missing leave gaps."""
@@ -74,16 +79,21 @@ def render_carl_page(settings: CarlSettings, found: Mapping[str, Figures]) -> st
             paper="uniformly distributed",
         ),
         *(
-            Claim.of_interval(f"both tasks together are better than {title}", emotion[MAIN], emotion[row])
+            Claim.of_interval(f"emotions by a probe: both tasks are better than {title}", emotion[MAIN], emotion[row])
             for row, title in (("mccl", "MCCL alone"), ("ptd", "PTD alone"))
         ),
-        Claim.of_interval("continuous labels are better than discrete ones", emotion[MAIN], emotion["discrete"]),
-        Claim.of_interval("momentum helps", emotion[MAIN], emotion["no-momentum"]),
-        Claim.of_interval("the queue helps", emotion[MAIN], emotion["no-queue"]),
+        *(
+            Claim.of_interval(f"emotions by a probe: {text}", emotion[MAIN], emotion[row])
+            for row, text in (
+                ("discrete", "continuous labels are better than discrete ones"),
+                ("no-momentum", "momentum helps"),
+                ("no-queue", "the queue helps"),
+            )
+        ),
     ]
     parts = [
         "## Valence and arousal by a ridge probe, EmoBank test\n",
-        "On the scale from -1 to 1; an RMSE on EmoBank's own scale, from 1 to 5, is twice as large.\n",
+        _ABOUT_AFFECT,
         _say_baseline(found),
         render_table("frozen", TITLES, affect),
         "\n## Polarity, sentiment and emotions by a linear probe\n",

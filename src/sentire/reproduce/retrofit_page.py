@@ -17,7 +17,7 @@ MAIN = "retrofit"
 _ABOUT_BIAS = (
     "How far a word for what somebody is moves the probabilities of a linear classifier on the frozen vectors, and in "
     "which share of the sentences it changes the answer. A classifier that is less sure of everything moves less, too: "
-    "where the shift falls and the share does not, nothing was won.\n"
+    "where the shift falls and the share does not, nothing was won. Intervals are over seeds alone.\n"
 )
 
 _EMOTION_COLUMNS: Mapping[str, tuple[str, ...]] = {
@@ -62,7 +62,7 @@ def render_retrofit_page(settings: RetrofitSettings, found: Mapping[str, Figures
     compared = {row: TITLES[row] for row in COMPARED}
     parts = [
         "## Emotions held out: clusters, retrieval, shift\n",
-        "AMI, ARI and FMS of a single run: the interval over ten starts of k-means.\n",
+        "AMI, ARI and FMS: intervals over ten starts of k-means and over seeds; the texts are not in them.\n",
         render_table("GoEmotions test", TITLES, {**emotions, **shifts}),
         "\n## Other tasks and domains, by nearest neighbours\n",
         "Macro-F1 of a vote of the nearest training texts. MTL has learned SST-2, whose sentences SST-5 shares.\n",
@@ -74,7 +74,7 @@ def render_retrofit_page(settings: RetrofitSettings, found: Mapping[str, Figures
         f"Macro-F1 after fine-tuning on {describe_size(settings.n_tuning_train)} of each train split.\n",
         render_table("fine-tuned", compared, whole),
         "\n## Over λ and τ\n",
-        f"On dev, of one seed: P@1 / MAP@R / Δemb × 1000, trained on {describe_size(settings.n_map_train)}.\n",
+        f"On dev, of one seed alone: P@1 / MAP@R / Δemb × 1000, trained on {describe_size(settings.n_map_train)}.\n",
         _render_map(settings, found),
         "\n## Bias of the encoders\n",
         _ABOUT_BIAS,
