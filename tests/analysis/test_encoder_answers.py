@@ -10,6 +10,7 @@ import pytest
 
 from sentire.analysis.analyze import analyze
 from sentire.analysis.answers import FLAG_MEANINGS, AnswerSpace
+from sentire.analysis.explain import MOST_SPANS, explain, find_words, leave_out
 from sentire.analysis.files import analyze_file
 from sentire.core.labels import GOEMOTIONS
 from sentire.runtime.load import load
@@ -97,6 +98,9 @@ def test_a_dictionary_has_the_course_of_long_texts_only(model):
         ("so glad", "we waited", ()),
         ("so glad", "the soup was so cold", ("context_cut",)),
         ("", "the soup was so cold", ("empty", "context_cut")),
+        ("so glad", "cold" + " " * 4100, ("context_cut",)),
+        ("so glad", ["cold", " " * 2500, "we waited" + " " * 2500], ("context_cut",)),
+        ("so glad", [" " * 5000, "we waited"], ()),
         ("zzz qqq", None, ("unknown_words",)),
         ("Ich habe heute keine Zeit für dich", None, ("unknown_words", "not_english")),
         ("большое спасибо", None, ("unknown_words", "not_english")),
@@ -160,3 +164,20 @@ def test_a_file_is_answered_as_its_texts_are(model, tmp_path):
     for row, answer in zip(written, analyze(texts, model=model), strict=True):
         row.pop("id")
         assert row == orjson.loads(orjson.dumps(answer.as_dict()))
+
+
+@pytest.mark.parametrize("n_more", [0, 1, MOST_SPANS])
+def test_a_long_context_takes_no_explanation_from_the_text(model, n_more):
+    """Words of the context that the model does not read are not explained: by a slow loop, they have no effect."""
+    text, said_in = "so glad , thank you", "the queue was cold ; " * n_more + "never in it ! we waitedly"
+    (explanation,) = explain([text], context=[said_in], model=model, labels=["joy"])
+    column = GOEMOTIONS.index("joy")
+    variants = [said_in, *(leave_out(said_in, *span) for span in find_words(said_in))]
+    proba = model.judge([text] * len(variants), context=variants).proba[:, column].astype(np.float64)
+    effects = np.log(proba / (1 - proba))
+    slow = dict(zip(find_words(said_in), effects[0] - effects[1:], strict=True))
+    spans = {(span.start, span.end): span.effect for span in explanation.labels["joy"] if span.part == "context"}
+    assert {said_in[start:end] for start, end in spans} == {"!", "we", "waitedly"}
+    assert explanation.words_per_span == 1
+    for place, effect in slow.items():
+        assert effect == pytest.approx(spans.get(place, 0.0), abs=1e-5)

@@ -60,12 +60,16 @@ class AdditiveModel:
         self.projected_thresholds = {}
         self.weights = {word: np.asarray(worth) for word, worth in weights.items()}
         self.uses_context = uses_context
+        self.n_unread = 0
         self.calls = []
 
     def _sum(self, text):
         text = text if isinstance(text, str) else " ".join(text)
         counts = Counter(text.lower().split())
         return sum((counts[word] * worth for word, worth in self.weights.items()), np.zeros(len(EKMAN)))
+
+    def find_context_start(self, context):  # noqa: ARG002  the shape of a model
+        return self.n_unread
 
     def judge(self, texts, *, context=None):
         self.calls.append((list(texts), context))
@@ -352,6 +356,19 @@ def test_of_a_context_of_many_turns_no_more_is_judged_than_is_read(additive):
         shown = explanation.context if span.part == "context" else explanation.text
         assert shown[span.start : span.end] == span.text
     assert max(span.end for span in explanation.labels["joy"]) == len(explanation.context)
+
+
+def test_of_a_context_the_words_that_are_read_are_explained(additive):
+    said_in = "glad " * 600 + "no cold"
+    additive.n_unread = said_in.index("no") + 1  # the word at the edge is read in part, and so explained as a whole
+    (explanation,) = explain(["it is cold soup"], context=[said_in], model=additive, labels=["joy"])
+    spans = sorted(explanation.labels["joy"], key=lambda span: (span.part, span.start))
+    assert [span.text for span in spans] == ["no", "cold", "it", "is", "cold", "soup"]
+    assert explanation.words_per_span == 1
+    assert [said_in[span.start : span.end] for span in spans[:2]] == ["no", "cold"]
+    texts, contexts = additive.calls[-1]
+    assert len(texts) == 7
+    assert set(contexts) == {said_in, said_in.replace("no ", ""), said_in.removesuffix(" cold")}
 
 
 def test_of_a_turn_beyond_all_bounds_the_end_is_explained(additive):

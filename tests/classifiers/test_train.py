@@ -435,7 +435,7 @@ def test_the_seed_reaches_the_solver(corpus, tmp_path):
 @pytest.mark.parametrize(
     ("rows", "message"),
     [
-        ("text,labels\n", "at least one row, got an empty file"),
+        ("text,labels\n", "at least one row, got a file without rows"),
         (
             "text,labels\nfine,\nwell,\n",
             "expected examples with labels of goemotions.v1, got none at .*feedback.toml:train",

@@ -56,13 +56,14 @@ def sentire(monkeypatch, capsysbinary) -> Callable[..., Ran]:
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin), encoding="utf-8"))
         from sentire.cli.main import main
 
-        handler = signal.getsignal(signal.SIGTERM)
+        handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
         capsysbinary.readouterr()
         try:
             with pytest.raises(SystemExit) as stopped:
                 main()
         finally:
-            signal.signal(signal.SIGTERM, handler)
+            for number, handler in handlers.items():
+                signal.signal(number, handler)
         captured = capsysbinary.readouterr()
         code = stopped.value.code
         assert code is None or isinstance(code, int)
@@ -77,8 +78,9 @@ def command(*arguments: object) -> list[str]:
 
 
 def listen_to_signals() -> None:
-    """A test run in the background ignores Ctrl-C, and so would its children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    """A test run in the background ignores Ctrl-C, or that the terminal is closed, and so would its children."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def make_environment(**settings: str) -> dict[str, str]:

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import sentire as package
+from sentire.cli.answer_tables import LONGEST_TEXT_CHARS, print_answers
 
 KEYS = ["text", "labels", "emotions", "vad", "flags", "model"]
 TEXTS = ["Thank you so much!", "I hate this awful thing.", "The shop opens at nine."]
@@ -67,6 +68,25 @@ def test_a_text_cannot_steer_the_terminal(sentire):
     assert "\ufffd[1m" in ran.text
 
 
+def test_a_text_cannot_turn_the_line(sentire):
+    turning = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+    rows = orjson.dumps({"id": f"a{turning}1", "text": f"thank{turning} you", "before": f"\u202eWe{turning} won."})
+    columns = ["--id-column", "id", "--context-column", "before"]
+    for more in ([], ["--explain"]):
+        ran = sentire("analyze", "-i", "-", "--format", "jsonl", *columns, "--rows", 1, *more, stdin=rows)
+        assert not set(turning) & set(ran.text), more
+        replaced = "\ufffd" * len(turning)
+        assert ran.text.splitlines()[0] == f"a{replaced}1  thank{replaced} you"
+        assert f"after: \ufffdWe{replaced} won." in ran.text
+    ran = sentire("analyze", "-i", "-", "--format", "jsonl", *columns, stdin=rows)
+    assert not set(turning) & set(ran.text)
+
+
+def test_letters_from_right_to_left_and_joined_emoji_are_shown_as_they_are(sentire):
+    text = "\u200fתודה \U0001f469\u200d\U0001f467 می\u200cخواهم"
+    assert sentire("analyze", text).text.splitlines()[0] == text
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
@@ -93,7 +113,7 @@ def test_a_text_cannot_steer_the_terminal(sentire):
         (["Hi", "--josn"], 2, "--json"),
         (["-i", "-", "--format", "parquet"], 2, "got standard input"),
         (["-i", "-", "--encoding", "utf-9"], 2, "the name of a text encoding, such as utf-8 or cp1252, got 'utf-9'"),
-        ([], 3, "at least one row, got an empty file at -"),
+        ([], 3, "at least one row, got a file without rows at -"),
     ],
 )
 def test_what_cannot_be_done_is_said(sentire, tmp_path, monkeypatch, arguments, code, said):
@@ -129,9 +149,9 @@ def test_a_directory_named_like_a_file(sentire, tmp_path):
     ("name", "content", "said"),
     [
         ("x.csv", b"", "a header row, got an empty file"),
-        ("x.txt", b"", "at least one row, got an empty file"),
-        ("x.csv", b"text,note\n", "at least one row, got an empty file"),
-        ("x.jsonl", b"\n\n", "at least one row, got an empty file"),
+        ("x.txt", b"", "at least one row, got a file without rows"),
+        ("x.csv", b"text,note\n", "at least one row, got a file without rows"),
+        ("x.jsonl", b"\n\n", "at least one row, got a file without rows"),
         ("x.parquet", b"", "a Parquet file"),
         ("x.parquet", b"PAR1 not at all", "a Parquet file"),
         ("x.csv", b"text,text\na,b\n", "text more than once"),
@@ -354,24 +374,64 @@ def test_a_column_in_other_capitals_is_named(sentire, remarks):
     assert (ran.code, 'did you mean "nr"?' in ran.err) == (3, True)
 
 
-def test_the_table_shows_digits_that_agree_with_the_mark():
+def show_answers(answers):
     from io import StringIO
 
     from rich.console import Console
 
-    from sentire.cli.answer_tables import print_answers
+    file = StringIO()
+    print_answers(Console(file=file, width=20_000), answers)
+    return file.getvalue()
 
+
+def test_the_table_shows_digits_that_agree_with_the_mark():
     (answer,) = package.analyze([TEXTS[0]], model="linear")
     gratitude = answer.space.space.index("gratitude")
     cutoff = answer.space.listed_thresholds[gratitude]
     shown = {}
     for proba, labels in ((cutoff, ("gratitude",)), (round(cutoff - 1e-4, 4), ())):
         changed = [proba if column == gratitude else 0.0 for column in range(len(answer.proba))]
-        file = StringIO()
-        print_answers(Console(file=file, width=120), [replace(answer, proba=changed, labels=labels)])
-        (line,) = [line for line in file.getvalue().splitlines() if "gratitude" in line]
+        lines = show_answers([replace(answer, proba=changed, labels=labels)]).splitlines()
+        (line,) = [line for line in lines if "gratitude" in line]
         shown[labels] = line.split("gratitude")[1].split()[-3:]
     assert shown == {("gratitude",): ["0.51", "cut-off", "0.51"], (): [f"{cutoff - 1e-4:.4f}", "cut-off", f"{cutoff}"]}
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("thank you", "thank you"),
+        ("a" * LONGEST_TEXT_CHARS, "a" * LONGEST_TEXT_CHARS),
+        ("a" * (LONGEST_TEXT_CHARS + 1), "a" * (LONGEST_TEXT_CHARS - 1) + "…"),
+        (" \n" * LONGEST_TEXT_CHARS * 5 + "thank you\n", "thank you"),
+        ("thank" + " " * LONGEST_TEXT_CHARS * 9 + "you", "thank…"),
+        ("thank you" + " " * LONGEST_TEXT_CHARS * 9, "thank you"),
+    ],
+)
+def test_of_a_long_text_the_beginning_is_shown(text, shown):
+    answers = package.analyze([text], model="linear")
+    assert show_answers(answers).splitlines()[0] == shown
+
+
+@pytest.mark.parametrize(
+    ("context", "shown"),
+    [
+        ("You won.", "You won."),
+        (["You won.", "Did I?"], "You won. Did I?"),
+        ("a" * LONGEST_TEXT_CHARS, "a" * LONGEST_TEXT_CHARS),
+        ("b" + "a" * LONGEST_TEXT_CHARS, "…" + "a" * (LONGEST_TEXT_CHARS - 1)),
+        ("so " * 7000 + "\nYou won.", "…" + "so " * 97 + "You won."),
+        ("You won.\n" + " \n" * LONGEST_TEXT_CHARS * 5, "You won."),
+        ("You" + " " * LONGEST_TEXT_CHARS * 9 + "won.", "…won."),
+    ],
+)
+def test_of_a_long_context_the_end_is_shown(context, shown):
+    answers = package.analyze(["thank you"], context=[context], model="linear")
+    assert show_answers(answers).splitlines()[1] == f"  after: {shown}"
+
+
+def test_a_context_of_white_space_is_not_shown():
+    assert "after" not in show_answers(package.analyze(["thank you"], context=[" \n"], model="linear"))
 
 
 def test_formulas_are_harmless_in_a_table(sentire, tmp_path):

@@ -55,12 +55,12 @@ def test_help_states_the_exit_codes(sentire):
     assert "Exit codes: 0 done" in shown
     for code, group in GROUPS.items():
         assert f"{code} {group}" in shown
-    assert "130 interrupted, 143 terminated" in shown
+    assert "129 terminal closed, 130 interrupted, 143 terminated" in shown
     for name in ("analyze", "train", "evaluate", "compare", "data"):
         assert f" {name} " in shown
 
 
-@pytest.mark.parametrize(("code", "is_told"), [(0, False), (2, False), (130, True), (143, True)])
+@pytest.mark.parametrize(("code", "is_told"), [(0, False), (2, False), (129, True), (130, True), (143, True)])
 def test_a_stopped_command_says_so(sentire, monkeypatch, code, is_told):
     def stop():
         raise SystemExit(code)

@@ -45,7 +45,9 @@ def count_unread_bytes(pipe):
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "terminated"]
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)],
+    ids=["ctrl-c", "terminated", "terminal-closed"],
 )
 @pytest.mark.parametrize("old", [None, "what stood here before"])
 def test_a_signal_in_the_middle(start, big_csv, tmp_path, number, code, old):
@@ -60,6 +62,33 @@ def test_a_signal_in_the_middle(start, big_csv, tmp_path, number, code, old):
     assert err.decode().strip() == "stopped by a signal; no output file was left half-written"
     assert names(tmp_path) == ["big.csv"] + (["out.csv"] if old is not None else [])
     assert old is None or output.read_text() == old
+
+
+def test_a_terminal_that_is_closed_in_the_middle(start, big_csv, tmp_path):
+    """The system and the shell may both say so, and what is written to the terminal fails."""
+    ours, theirs = pty.openpty()
+    output = tmp_path / "out.csv"
+    process = start("analyze", "-m", "linear", "-i", big_csv, "-o", output, stdout=theirs, stderr=theirs)
+    os.close(theirs)
+    wait_for(lambda: has_partial(tmp_path), "the first answers")
+    os.close(ours)
+    for _ in range(5):
+        process.send_signal(signal.SIGHUP)
+        time.sleep(0.002)
+    assert process.wait(timeout=60) == 129
+    assert names(tmp_path) == ["big.csv"]
+
+
+def test_under_nohup_a_closed_terminal_changes_nothing(start, tmp_path):
+    (tmp_path / "in.txt").write_text("thank you for the lovely visit\n" * 20_000)
+    start_ignoring = ["sh", "-c", 'trap "" HUP; exec "$0" "$@"', sys.executable, "-m", "sentire"]
+    arguments = ["analyze", "-m", "linear", "-i", tmp_path / "in.txt", "-o", tmp_path / "out.csv"]
+    process = subprocess.Popen([*start_ignoring, *arguments], stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    wait_for(lambda: has_partial(tmp_path), "the first answers")
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
+    assert (tmp_path / "out.csv").read_text().count("\n") == 20_001
 
 
 def test_a_kill_leaves_the_old_output(start, big_csv, tmp_path):

@@ -109,6 +109,20 @@ def test_texts_that_are_cut_are_told(sentire, encoder, tmp_path):
     assert "note: 2 texts were longer than 100,000 characters; only their beginning was embedded\n" in ran.err
 
 
+def test_texts_to_look_for_that_are_cut_are_told(sentire, vectors, encoder, tmp_path):
+    queries = tmp_path / "queries.txt"
+    whole, more = "so glad " * 12_500, "so glad " * 12_500 + "never"
+    note = "note: 1 text to look for was longer than 100,000 characters; only its beginning was embedded\n"
+    for texts, said in (([whole, "glad"], ""), ([whole, more], note)):
+        queries.write_text("\n".join(texts))
+        ran = sentire("search", "--queries", queries, "--in", vectors, "--encoder", encoder, "--json")
+        assert (ran.code, ran.err, len(ran.rows)) == (0, said, 2)
+    assert [one["similarity"] for one in ran.rows[0]["found"]] == [one["similarity"] for one in ran.rows[1]["found"]]
+    queries.write_text(f"{more}\n{more}")
+    ran = sentire("search", "--queries", queries, "--in", vectors, "--encoder", encoder, "--json")
+    assert "2 texts to look for were longer than 100,000 characters; only their beginning was embedded\n" in ran.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

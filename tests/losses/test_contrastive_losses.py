@@ -1,5 +1,6 @@
 """The contrastive losses: against loops from the equations, other implementations, each other, finite differences."""
 
+import re
 from math import exp, log
 
 import numpy as np
@@ -14,6 +15,7 @@ pytest.importorskip("torch")
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
+from sentire.losses.space_preservation import preservation_loss
 from sentire.losses.supervised_contrastive import SupervisedContrastiveLoss, supcon_loss
 from sentire.losses.weighted_contrastive import (
     MomentumContinuousContrastiveLoss,
@@ -219,9 +221,9 @@ def test_similarities_keep_their_precision_under_autocast():
         assert torch.equal(weighted_contrastive_loss(z, z, positives.float(), temperature=0.05), weighted)
 
 
-@pytest.mark.parametrize("value", [0.0, -0.1, float("nan"), float("inf")])
+@pytest.mark.parametrize("value", [0.0, -0.1, 1e-46, 1e-40, 9.9e-7, float("nan"), float("inf")])
 def test_settings_without_meaning(value):
-    message = f"a number above 0, got {value:g} at "
+    message = f"a number of 1e-06 or more, got {value:g} at "
     z, truths = make_rows(3), torch.ones(3, 3)
     for call, where in (
         (lambda: supcon_loss(z, truths.bool(), temperature=value), "temperature"),
@@ -232,6 +234,37 @@ def test_settings_without_meaning(value):
         (lambda: MomentumContinuousContrastiveLoss(bandwidth=value), "bandwidth"),
     ):
         with pytest.raises(UsageError, match=message + where):
+            call()
+
+
+def test_the_least_settings_and_the_largest_embeddings_give_numbers():
+    z = torch.tensor([[1e12] * 6, [1e12] * 6, [-1e12] * 6], requires_grad=True)
+    positives = pair(torch.tensor([0, 0, 0]))
+    values = (
+        supcon_loss(z, positives, temperature=1e-6),
+        weighted_contrastive_loss(z, z, positives.float(), temperature=1e-6),
+        affect_weights(z, z, bandwidth=1e-6),
+        preservation_loss(z, -z.detach()),
+    )
+    sum(value.sum() for value in values).backward()
+    for tensor in (*values, z.grad):
+        assert torch.isfinite(tensor).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_embeddings_whose_squares_would_overflow(dtype):
+    z, large = torch.ones(3, 2, dtype=dtype), torch.ones(3, 2, dtype=dtype)
+    large[1, 1] = -1e25
+    for call, where in (
+        (lambda: supcon_loss(large, torch.ones(3, 3).bool(), temperature=0.1), "embeddings"),
+        (lambda: weighted_contrastive_loss(large, z, torch.ones(3, 3), temperature=0.1), "queries"),
+        (lambda: weighted_contrastive_loss(z, large, torch.ones(3, 3), temperature=0.1), "keys"),
+        (lambda: affect_weights(z, large, bandwidth=0.5), "keys"),
+        (lambda: preservation_loss(large, z), "embeddings"),
+        (lambda: preservation_loss(z, large), "fixed"),
+    ):
+        said = f"expected numbers from -1e+12 to 1e+12, got {large[1, 1].item():g} at {where}, row 1, column 1"
+        with pytest.raises(DataError, match=re.escape(said)):
             call()
 
 

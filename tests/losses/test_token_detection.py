@@ -172,9 +172,9 @@ def test_a_share_out_of_range(share):
         choose_perturbed(torch.ones(1, 2), torch.ones(1, 2).bool(), torch.ones(1, 2), share=share)
 
 
-@pytest.mark.parametrize("step", [0.0, -1.0, float("nan")])
+@pytest.mark.parametrize("step", [0.0, -1.0, 1e-7, float("nan")])
 def test_a_step_without_meaning(step):
-    with pytest.raises(UsageError, match=f"a number above 0, got {step:g} at step"):
+    with pytest.raises(UsageError, match=f"a number of 1e-06 or more, got {step:g} at step"):
         perturb_along_gradient(torch.ones(1, 2, 3), torch.ones(1, 2, 3), torch.ones(1, 2).bool(), step=step)
 
 
@@ -194,6 +194,16 @@ def test_numbers_that_are_none():
     assert choose_perturbed(bad, unchosen, good, share=0.2).salient.tolist() == [[True, False]]
     moved = perturb_along_gradient(torch.ones(1, 2, 3), bad.unsqueeze(2).expand(1, 2, 3), unchosen, step=0.1)
     assert torch.isfinite(moved).all()
+
+
+@pytest.mark.parametrize("wrong", [7.0, 1.001, -0.001])
+def test_targets_that_are_no_shares(wrong):
+    logits, targets, counted = torch.ones(2, 3), torch.tensor([[0.0, 1.0, 0.5]] * 2), torch.ones(2, 3).bool()
+    targets[1, 2] = wrong
+    with pytest.raises(DataError, match=rf"targets from 0 to 1, got {wrong:g} at targets, row 1, column 2"):
+        token_detection_loss(logits, targets, counted)
+    counted[1, 2] = False
+    assert (token_detection_loss(logits, targets, counted) > 0).all()
 
 
 def test_shapes_that_do_not_fit():

@@ -150,3 +150,40 @@ def test_a_queue_that_is_longer_than_the_data_is_refused_at_once(tmp_path, is_qu
         suite.make_parts(settings, tmp_path)
     settings = make_settings(suite, is_quick=is_quick, overrides={"queue_size": queue_size - 1})
     assert suite.make_parts(settings, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "least", "change", "said"),
+    [
+        ("retrofit", {"n_train": 64}, -1, r"a batch of at most 63 texts, .* got 64 at .*batch_size of contrast-1"),
+        (
+            "retrofit",
+            {"n_map_train": 64},
+            -1,
+            r"a batch of at most 63 texts, .* got 64 at .*batch_size of map-1\.0-0\.05",
+        ),
+        ("retrofit", {"batch_size": 112}, 4, r"at most 28 classes in a batch, .* got 116 / 4 = 29 at .* of contrast-1"),
+        ("retrofit", {"n_dev": 11}, -1, r"more than 10 texts of goemotions:dev, got 10 at data.n_dev of contrast-1"),
+        ("carl", {"n_dev": 22}, -1, r"more than 21 texts of emobank:dev, got 21 at data.n_dev of carl-1"),
+    ],
+)
+def test_sizes_that_a_training_would_refuse_hours_later_are_refused_at_once(tmp_path, name, least, change, said):
+    suite = get_suite(name)
+    assert suite.make_parts(make_settings(suite, is_quick=False, overrides=least), tmp_path)
+    settings = make_settings(suite, is_quick=False, overrides={key: size + change for key, size in least.items()})
+    with pytest.raises(ConfigError, match=said):
+        suite.make_parts(settings, tmp_path)
+
+
+@pytest.mark.parametrize("n_texts", [1, 20])
+def test_a_map_of_too_few_texts_is_refused_whatever_their_classes(tmp_path, n_texts):
+    suite = get_suite("retrofit")
+    with pytest.raises(ConfigError, match=rf"a batch of at most {n_texts} texts.* of map-.*more texts to train on"):
+        suite.make_parts(make_settings(suite, is_quick=True, overrides={"n_map_train": n_texts}), tmp_path)
+
+
+@pytest.mark.parametrize("overrides", [{"temperature": 1e-7}, {"map_temperatures": [0.1, 1e-7]}])
+def test_a_temperature_that_the_loss_would_refuse_is_refused_at_once(tmp_path, overrides):
+    suite = get_suite("retrofit")
+    with pytest.raises(ConfigError, match=r"0\.000001, got 1e-07 at contrast\.temperature"):
+        suite.make_parts(make_settings(suite, is_quick=True, overrides=overrides), tmp_path)

@@ -169,6 +169,34 @@ def test_the_probe_asks_all_of_a_graph():
     assert set(without.token_type_ids[0].tolist()) == {0}
 
 
+@pytest.mark.parametrize(
+    ("context", "read"),
+    [
+        ("", ""),
+        ("so glad", "so glad"),
+        (" so glad , thank", " so glad , thank"),
+        ("we so glad , thank", "so glad , thank"),
+        ("SO  glad,thänk you\n", "glad,thänk you\n"),
+        ("we \U0001f600 thank you sö glad", "thank you sö glad"),
+    ],
+)
+def test_where_the_part_of_a_context_that_is_read_begins(context, read):
+    tokens = TextTokens(make_tokenizer(), make_settings(), where="")
+    assert context[tokens.find_context_start(context) :] == read
+    assert np.array_equal(*tokens.tokenise(["", ""], [context, read], n_threads=1).context_ids)
+
+
+def test_the_part_of_a_context_that_is_read_may_begin_inside_a_word():
+    tokens = TextTokens(make_tokenizer(), make_settings(max_context_tokens=2), where="")
+    assert tokens.find_context_start("you waitedlyly") == len("you waited")
+
+
+def test_of_a_context_that_is_not_used_nothing_is_read():
+    for changes in ({"uses_context": False}, {"max_context_tokens": 0}):
+        tokens = TextTokens(make_tokenizer(), make_settings(**changes), where="")
+        assert tokens.find_context_start("we waited") == len("we waited")
+
+
 @given(st.text(st.sampled_from("ab \né😀"), max_size=60), st.integers(1, 9))
 def test_pieces_are_the_text_cut_before_blanks(text, longest):
     with pytest.MonkeyPatch.context() as changed:

@@ -10,6 +10,7 @@ from sentire.runtime.texts import (
     LONGEST_CONTEXT_CHARS,
     LONGEST_TEXT_CHARS,
     check_context,
+    is_beginning_left_out,
     prepare_contexts,
     prepare_text,
     prepare_texts,
@@ -118,6 +119,24 @@ def test_of_a_long_context_the_end_is_kept():
     (kept,) = prepare_contexts([["first " * 10_000, long, "last"]], 1)
     assert len(kept) == LONGEST_CONTEXT_CHARS
     assert kept.endswith("xthe end\nlast")
+
+
+def test_white_space_is_no_beginning_of_a_context_that_is_left_out():
+    full, blank = "x" * LONGEST_CONTEXT_CHARS, " \n" * LONGEST_CONTEXT_CHARS
+    given = [
+        None,
+        "",
+        full,
+        "y" + full,
+        ["y", full],
+        ["y", full[1:]],
+        ["y", full[2:]],
+        blank + full,
+        ["y", blank],
+        [blank],
+    ]
+    expected = [False, False, False, True, True, True, False, False, True, False]
+    assert [is_beginning_left_out(one) for one in given] == expected
 
 
 @pytest.mark.parametrize(

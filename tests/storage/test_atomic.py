@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import textwrap
@@ -204,6 +205,56 @@ def test_a_link_stays_a_link(tmp_path):
     assert link.is_symlink()
     assert real.read_bytes() == b"new"
     assert names(real.parent) == ["first.json"]
+
+
+def mode_of(path):
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400, 0o640, 0o666, 0o755])
+def test_a_file_that_is_replaced_keeps_its_permissions(tmp_path, mode):
+    """Before the first byte: who may not read the old file may read nothing of the new one."""
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    path.chmod(mode)
+    with open_atomic(path) as file:
+        (partial,) = tmp_path.glob(".*.partial")
+        assert mode_of(partial) == mode
+        file.write(b"new")
+    assert (path.read_bytes(), mode_of(path)) == (b"new", mode)
+
+
+def test_nobody_can_open_a_file_in_advance_that_only_its_owner_may_read(tmp_path, monkeypatch):
+    """Who has a file open goes on reading it whatever becomes of its permissions: it must be made with few."""
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"old")
+    path.chmod(0o600)
+    monkeypatch.setattr(os, "fchmod", lambda *_: None)
+    old_mask = os.umask(0)
+    try:
+        write_bytes(path, b"new")
+    finally:
+        os.umask(old_mask)
+    assert mode_of(path) == 0o600
+
+
+def test_a_new_file_has_the_permissions_that_the_user_gives_new_files(tmp_path):
+    old_mask = os.umask(0o027)
+    try:
+        write_bytes(tmp_path / "a.bin", b"new")
+    finally:
+        os.umask(old_mask)
+    assert mode_of(tmp_path / "a.bin") == 0o640
+
+
+def test_a_file_that_is_replaced_on_a_disk_without_permissions(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(1, "Operation not permitted")
+
+    write_bytes(tmp_path / "a.bin", b"old")
+    monkeypatch.setattr(os, "fchmod", refuse)
+    write_bytes(tmp_path / "a.bin", b"new")
+    assert (tmp_path / "a.bin").read_bytes() == b"new"
 
 
 def test_json(tmp_path):

@@ -1,5 +1,6 @@
 import errno
 import shutil
+import stat
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,17 @@ def test_a_folder_appears_whole_and_keeps_what_it_does_not_replace(tmp_path):
         (staged / "c").write_text("4")
     assert contents(folder) == {"a": "3", "b": "2", "c": "4"}
     assert [path.name for path in folder.parent.iterdir()] == ["model"]
+
+
+def test_a_folder_that_is_replaced_keeps_its_permissions(tmp_path):
+    folder = tmp_path / "model"
+    folder.mkdir(mode=0o700)
+    (folder / "a").write_text("1")
+    with open_folder(folder) as staged:
+        assert stat.S_IMODE(staged.stat().st_mode) == 0o700
+        (staged / "b").write_text("2")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert contents(folder) == {"a": "1", "b": "2"}
 
 
 @pytest.mark.parametrize("reason", [KeyboardInterrupt, ValueError])

@@ -66,11 +66,30 @@ def test_only_the_undecodable_lines_are_rejected(tmp_path):
     assert report.reasons == {NOT_DECODED: 4}
 
 
-def test_utf_16_that_breaks_off_is_an_error_of_the_file(tmp_path):
+@pytest.mark.parametrize("name", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("named", [True, False])
+def test_a_broken_unit_costs_its_own_line(tmp_path, name, named):
+    r"""A lone surrogate in any place, beside the end of a line, too; the bytes of ``\ud880`` are all above 127."""
     path = tmp_path / "a.txt"
-    path.write_bytes("one\ntwo".encode("utf-16")[:-1])
-    with pytest.raises(DataError, match=r"text in utf-16.*bytes that are not in the file's encoding at .*a\.txt"):
-        split(path)
+    broken = [
+        f"{before}{unit}{after}" for unit in "\ud800\ud880\udc00\udc80" for before in ("", "é") for after in ("", "z")
+    ]
+    texts = ["good", *broken, "😀 fine", "\udc00\ud800", "end"]
+    path.write_bytes(("\ufeff" + "\n".join(texts)).encode(name, "surrogatepass"))
+    report = ReadReport(str(path), max_rejected_fraction=1.0)
+    assert list(read_lines(path, report, encoding=name if named else "")) == [(1, "good"), (18, "😀 fine"), (20, "end")]
+    assert report.reasons == {NOT_DECODED: 17}
+    assert [rejection.row for rejection in report.first_rejections] == [*range(2, 18), 19]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+def test_a_file_that_breaks_off_inside_a_unit_loses_its_last_line(tmp_path, encoding):
+    path = tmp_path / "a.txt"
+    for content, last in (("one\ntwo".encode(encoding)[:-1], 2), ("one\ntwo\n".encode(encoding) + b"x", 3)):
+        path.write_bytes(content)
+        found = split(path)
+        assert found[0] == (1, "one\n", "")
+        assert [number for number, _, fault in found if fault == NOT_DECODED] == [last] == [len(found)]
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -139,6 +158,32 @@ def test_standard_input_is_read_and_left_open(monkeypatch):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(buffered))
         assert split(STDIN) == [(1, "one\r\n", ""), (2, "two", "")]
         assert not buffered.closed
+
+
+class Drip(io.RawIOBase):
+    """Gives one byte at a time, as a slow pipe does."""
+
+    def __init__(self, content):
+        self._rest = list(content)
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        given = self._rest[:1]
+        del self._rest[:1]
+        buffer[: len(given)] = bytes(given)
+        return len(given)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("text", ["so glad\né\n", "a", ""])
+def test_a_mark_that_comes_byte_by_byte(monkeypatch, encoding, text):
+    content = text.encode(encoding)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Drip(content))))
+    assert "".join(line for _, line, _ in split(STDIN)) == text
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Drip(content[:1]))))
+    assert len(split(STDIN)) == len(content[:1])
 
 
 def test_a_pipe_is_read_whole(tmp_path):

@@ -104,7 +104,7 @@ def test_a_file_of_empty_rows_has_none_to_use():
 def test_a_file_without_rows():
     report = ReadReport("a.csv")
     report.blank()
-    with pytest.raises(DataError, match=r"at least one row, got an empty file at a\.csv"):
+    with pytest.raises(DataError, match=r"at least one row, got a file without rows at a\.csv"):
         report.finish()
 
 

@@ -414,6 +414,16 @@ def test_of_parquet_the_wanted_columns_are_read(tmp_path):
         fields(path, wanted=["txt"])
 
 
+def test_blanks_around_the_names_of_parquet_columns_do_not_count(tmp_path):
+    pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "a.parquet"
+    pq.write_table(pa.table({" text": ["x", "y"], "id ": [1, 2], "note": [None, "z"]}), path)
+    assert fields(path, wanted=["text", "note"]) == [{"text": "x", "note": None}, {"text": "y", "note": "z"}]
+    assert fields(path) == [{"text": "x", "id": 1, "note": None}, {"text": "y", "id": 2, "note": "z"}]
+    with pytest.raises(DataError, match=r"a column ' text', got the columns text, id, note"):
+        fields(path, wanted=[" text"])
+
+
 def test_no_batch_of_parquet_is_of_more_than_a_bounded_size(tmp_path, monkeypatch):
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     monkeypatch.setattr(rows_module, "PARQUET_BATCH_BYTES", 100_000)

@@ -76,9 +76,8 @@ def test_a_table_as_its_bytes(tmp_path):
 
 def test_parquet_keeps_types(tmp_path):
     table = pq.read_table(write(tmp_path / "a.parquet", ROWS))
-    assert [str(field.type) for field in table.schema] == ["string", "string", "float", "int64", "bool"]
-    assert [row | {"share": 0} for row in table.to_pylist()] == [row | {"share": 0} for row in ROWS]
-    assert table["share"].to_pylist() == pytest.approx([0.25, -1.5, 0.0, 1e-7])
+    assert [str(field.type) for field in table.schema] == ["string", "string", "double", "int64", "bool"]
+    assert table.to_pylist() == ROWS
 
 
 @pytest.mark.parametrize("file_format", WRITABLE_FORMATS)

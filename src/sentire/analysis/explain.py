@@ -142,8 +142,7 @@ def explain(
 
     Args:
         texts: N texts, as in ``analyze``.
-        context: As in ``analyze``; where the model uses context, the words of its last ``LONGEST_CONTEXT_CHARS``
-            characters are explained too.
+        context: As in ``analyze``; where the model uses context, the words that it reads of it are explained too.
         model: As in ``analyze``.
         label_space: As in ``analyze``.
         labels: Explain these labels of the space; None for the labels that were given, or the likeliest where none was.
@@ -201,9 +200,7 @@ def explain_texts(
         contexts: For each what it was said in, one turn a line, or None.
         labels: For each the labels to be explained.
     """
-    plans = [
-        _plan(text, context if model.uses_context else None) for text, context in zip(texts, contexts, strict=True)
-    ]
+    plans = [_plan(model, text, context) for text, context in zip(texts, contexts, strict=True)]
     explanations = []
     for part in _chunks(plans):
         judgement = _judge(model, plans[part])
@@ -298,7 +295,7 @@ def leave_out(text: str, start: int, end: int) -> str:
 class _Plan:
     text: str
     context: str | None
-    """The end of it that is read."""
+    """The end of it that is handed to the model, which may read less."""
     offset: int
     """How much of the context stands before."""
     spans: tuple[tuple[Part, int, int], ...]
@@ -318,16 +315,19 @@ class _Plan:
                 yield self.text, leave_out(self.context or "", start, end)
 
 
-def _plan(text: str, context: str | None) -> _Plan:
+def _plan(model: Model, text: str, context: str | None) -> _Plan:
     words = find_words(text)
-    read = context and context[-LONGEST_CONTEXT_CHARS:]
-    offset = len(context or "") - len(read or "")
-    said_in = find_words(read) if read and words else []
-    n_allowed = max(FEWEST_SPANS, min(MOST_SPANS, MOST_JUDGED_CHARS // max(1, len(text) + len(read or ""))))
+    end = context[-LONGEST_CONTEXT_CHARS:] if context and model.uses_context else None
+    offset = len(context or "") - len(end or "")
+    # More of the context is handed over than is read: where a word is left out, one further before moves into its
+    # place. But words that are not read have no effect, and would make the spans longer.
+    start = model.find_context_start(end) if end and words else 0
+    said_in = [span for span in find_words(end) if span[1] > start] if end and words else []
+    n_allowed = max(FEWEST_SPANS, min(MOST_SPANS, MOST_JUDGED_CHARS // max(1, len(text) + len(end or ""))))
     size = max(1, -(-(len(words) + len(said_in)) // n_allowed))
     spans: list[tuple[Part, int, int]] = [("text", *span) for span in _group(words, size)]
     spans += [("context", *span) for span in _group(said_in, size)]
-    return _Plan(text, read, offset, tuple(spans), size)
+    return _Plan(text, end, offset, tuple(spans), size)
 
 
 def _group(words: Sequence[tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:

@@ -1,7 +1,7 @@
 """Answers to a file of texts, as a stream in bounded memory."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +17,8 @@ from sentire.runtime.load import Model
 from sentire.runtime.text_rows import Source, check_is_not_input, read_text_batches
 from sentire.storage.report import ReadReport
 from sentire.storage.writers import RowWriter, detect_writable_format, open_row_writer
+
+_BETWEEN = ";"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,8 +136,8 @@ class _FlatSink:
         row: dict[str, Any] = {"id": answer.id, "text": answer.text}
         if self._has_context:
             row["context"] = answer.context or ""
-        row["labels"] = ";".join(answer.labels)
-        row["flags"] = ";".join(answer.flags)
+        row["labels"] = _BETWEEN.join(answer.labels)
+        row["flags"] = _BETWEEN.join(answer.flags)
         row.update(answer.vad or {})
         row.update(zip(self._labels, answer.proba, strict=True))
         return row
@@ -145,16 +147,34 @@ def _open_output(stack: ExitStack, output: Path, source: Source, space: AnswerSp
     file_format = detect_writable_format(output)
     check_is_not_input(output, source)
     named = ["id", "text", *(["context"] if source.context_column else []), "labels", "flags"]
-    figures = [*(VAD_DIMENSIONS if has_vad else ()), *space.space.labels]
-    if file_format != "jsonl" and (clash := [label for label in space.space.labels if label in named]):
+    scores = VAD_DIMENSIONS if has_vad else ()
+    labels = space.space.labels
+    if file_format != "jsonl":
+        _check_labels(labels, [*named, *scores])
+    columns: dict[str, type] = {**dict.fromkeys(named, str), **dict.fromkeys((*scores, *labels), float)}
+    writer = stack.enter_context(open_row_writer(output, file_format, columns))
+    if file_format == "jsonl":
+        return _NestedSink(writer)
+    return _FlatSink(writer, labels, has_context=bool(source.context_column))
+
+
+def _check_labels(labels: Sequence[str], columns: Sequence[str]) -> None:
+    """Make sure that labels can be columns beside others, and stand joined in one of them.
+
+    Raises:
+        UsageError: One is named as another column, or holds what stands between labels.
+    """
+    if clash := [label for label in labels if label in columns]:
         raise UsageError(
-            expected=f"labels that are not named as the columns {list_names(named)}",
+            expected=f"labels that are not named as the columns {list_names(columns)}",
             got=list_names(clash),
             where="--output",
             hint="write .jsonl, where labels and columns stand apart",
         )
-    columns: dict[str, type] = {**dict.fromkeys(named, str), **dict.fromkeys(figures, float)}
-    writer = stack.enter_context(open_row_writer(output, file_format, columns))
-    if file_format == "jsonl":
-        return _NestedSink(writer)
-    return _FlatSink(writer, space.space.labels, has_context=bool(source.context_column))
+    if torn := [label for label in labels if _BETWEEN in label]:
+        raise UsageError(
+            expected=f"labels without {_BETWEEN}, which stands between those of a text",
+            got=list_names(torn),
+            where="--output",
+            hint="write .jsonl, where the labels of a text are a list",
+        )

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from sentire.analysis.answers import FLAG_MEANINGS, PROBA_DIGITS, Answer, AnswerWindow, Emotion
 from sentire.cli.bars import draw_bar, draw_course, draw_signed_bar, format_signed, label_colour
-from sentire.cli.one_line import one_line, shorten
+from sentire.cli.one_line import one_line, shorten, shorten_before
 from sentire.core.affect import VAD_DIMENSIONS
 
 if TYPE_CHECKING:
@@ -36,12 +36,10 @@ def print_answers(console: Console, answers: Sequence[Answer], explanations: "Se
         explanations: One for each answer, or none.
     """
     for position, answer in enumerate(answers):
-        shown = answer.text if len(answer.text) <= LONGEST_TEXT_CHARS else f"{answer.text[:LONGEST_TEXT_CHARS]}…"
-        console.print(
-            Text.assemble((f"{one_line(answer.id)}  " if answer.id else "", "dim"), (one_line(shown), "bold"))
-        )
-        if answer.context:
-            console.print(Text(f"  after: {one_line(answer.context)}", style="dim"))
+        shown = shorten(answer.text, LONGEST_TEXT_CHARS)
+        console.print(Text.assemble((f"{one_line(answer.id)}  " if answer.id else "", "dim"), (shown, "bold")))
+        if said_in := shorten_before(answer.context or "", LONGEST_TEXT_CHARS):
+            console.print(Text(f"  after: {said_in}", style="dim"))
         table = Table.grid(padding=(0, 1))
         space = answer.space.space.name
         for emotion in answer.emotions[: max(FEWEST_EMOTIONS, len(answer.labels) + 1)]:

@@ -30,8 +30,11 @@ from sentire.cli.tune import tune
 from sentire.core.errors import OutputError, SentireError, describe
 
 BROKEN_PIPE = 1
+TERMINAL_CLOSED = 129
 INTERRUPTED = 130
 TERMINATED = 143
+
+_OUTPUTS = (1, 2)  # descriptors
 
 OBJECTS_BETWEEN_COLLECTIONS = 50_000
 """Python looks for cycles after every 700 objects, hundreds of times while libraries load that leave none."""
@@ -43,7 +46,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     help="Understand the emotions in text: offline, at once, with calibrated probabilities.",
     epilog="Exit codes: 0 done, 2 usage or configuration, 3 data, 4 model or result file, 5 output, 6 missing extra, "
-    "7 download, 8 training, 9 language model, 10 budget, 130 interrupted, 143 terminated.",
+    "7 download, 8 training, 9 language model, 10 budget, 129 terminal closed, 130 interrupted, 143 terminated.",
 )
 app.command()(analyze)
 app.command()(embed)
@@ -80,6 +83,7 @@ def main() -> NoReturn:
     """Run the command line and exit with the code that the outcome has."""
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS, *gc.get_threshold()[1:])
     signal.signal(signal.SIGTERM, _terminate)
+    _heed_hang_up()
     _mend_streams()
     try:
         code = _run()
@@ -100,7 +104,7 @@ def _run() -> int | str | None:
     try:
         app()
     except SystemExit as stop:
-        if stop.code in (INTERRUPTED, TERMINATED):
+        if stop.code in (TERMINAL_CLOSED, INTERRUPTED, TERMINATED):
             typer.echo("stopped by a signal; no output file was left half-written", err=True)
         return stop.code
     return 0
@@ -130,6 +134,22 @@ def _discard_output() -> None:
 def _terminate(signal_number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001  the shape of a handler
     # Leaving by SystemExit lets half-written files be removed on the way out.
     sys.exit(TERMINATED)
+
+
+def _heed_hang_up() -> None:
+    """Leave as at SIGTERM when the terminal is closed, unless that is ignored, as under ``nohup``."""
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_DFL:
+        return
+    terminals = [stream for stream in _OUTPUTS if os.isatty(stream)]  # what is closed is no terminal any more
+
+    def hang_up(signal_number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001  the shape of a handler
+        # The system and the shell may both send it: the second must not disturb the way out.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+        for terminal in terminals:  # nor must what is still said to nobody
+            os.dup2(os.open(os.devnull, os.O_WRONLY), terminal)
+        sys.exit(TERMINAL_CLOSED)
+
+    signal.signal(signal.SIGHUP, hang_up)
 
 
 if __name__ == "__main__":

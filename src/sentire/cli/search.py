@@ -45,12 +45,14 @@ def search(
     import sys
 
     from sentire.cli.console import make_console
+    from sentire.cli.cut_texts import say_cut
     from sentire.cli.found_table import print_found
     from sentire.core.errors import UsageError
     from sentire.core.writable import make_writable
     from sentire.representations.index import check_query
     from sentire.representations.index import search as find
     from sentire.runtime.text_rows import Source
+    from sentire.runtime.texts import LONGEST_TEXT_CHARS
     from sentire.storage.lines import STDIN
     from sentire.storage.rows import check_format
     from sentire.storage.writers import JsonlWriter
@@ -72,6 +74,7 @@ def search(
         encoding=encoding,
     )
     index = _load_index(source, encoder, revision, is_encoding_of_queries=queries is not None)
+    say_cut(sum(len(text) > LONGEST_TEXT_CHARS for text in wanted), "to look for")
     for text in wanted:
         found = find(index, text, top)
         if as_json:  # an argument may hold bytes that are no text

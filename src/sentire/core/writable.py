@@ -1,4 +1,4 @@
-"""What of a text can be written, and what of a name can be shown on a terminal."""
+"""What of a text can be written, and what of it can be shown on a terminal."""
 
 import re
 
@@ -19,6 +19,16 @@ def make_writable(text: str) -> str:
     """
     # Searching is cheaper than replacing, and nearly every text has nothing to replace.
     return text if text.isascii() and "\x00" not in text else _UNWRITABLE.sub("\ufffd", text)
+
+
+def make_showable(text: str) -> str:
+    r"""Return a text with U+FFFD in the place of what moves the cursor, ends the line or turns it.
+
+    Example:
+        >>> make_showable("glad\x1b[2J")
+        'glad�[2J'
+    """
+    return _UNSHOWABLE.sub("\ufffd", text)
 
 
 def is_showable(name: str) -> bool:

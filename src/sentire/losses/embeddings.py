@@ -1,8 +1,6 @@
 """What the losses of embeddings share: axes that fit together, finite numbers, similarities in full precision."""
 
-import math
-
-from sentire.core.errors import DataError, MissingExtraError, ShapeError, UsageError
+from sentire.core.errors import DataError, MissingExtraError, ShapeError
 
 try:
     import torch
@@ -11,14 +9,8 @@ except ImportError as error:
     raise MissingExtraError(extra="train", needed_for="training losses") from error
 
 
-def check_above_zero(value: float, *, where: str) -> None:
-    """Make sure that a temperature, a bandwidth or a step is a number above 0.
-
-    Raises:
-        UsageError: It is 0, negative, infinite or NaN.
-    """
-    if not (math.isfinite(value) and value > 0):
-        raise UsageError(expected="a number above 0", got=f"{value:g}", where=where)
+LARGEST = 1e12
+"""Of the numbers of an embedding, either way: the products of larger ones, by a small temperature, may overflow."""
 
 
 def check_axes(*tensors: tuple[str, str, Tensor]) -> None:
@@ -53,23 +45,39 @@ def check_truths(**masks: Tensor) -> None:
 
 
 def check_numbers(**tensors: Tensor) -> None:
-    """Make sure that numbers are finite, since one that is not would be the loss of its whole batch.
+    """Make sure that numbers are finite and no larger than ``LARGEST``: one alone would be the loss of its whole batch.
 
     Args:
         tensors: Each of two axes, by its name.
 
     Raises:
-        DataError: One of them holds NaN or infinity; the message names the first place.
+        DataError: One of them holds NaN, infinity, or a number that is too large; the message names the first place.
     """
     for name, tensor in tensors.items():
-        is_finite = torch.isfinite(tensor)
-        if not bool(is_finite.all()):
-            row, column = (int(place) for place in (~is_finite).nonzero()[0])
-            raise DataError(
-                expected="finite numbers",
-                got=f"{float(tensor[row, column]):g}",
-                where=f"{name}, row {row}, column {column}",
-            )
+        # In float32, since half precision would round the bound to infinity. In this form NaN is wrong, too.
+        is_right = to_precise(tensor.detach()).abs() <= LARGEST
+        if not bool(is_right.all()):
+            check_places(name, tensor, torch.isfinite(tensor), expected="finite numbers")
+            check_places(name, tensor, is_right, expected=f"numbers from {-LARGEST:g} to {LARGEST:g}")
+
+
+def check_places(name: str, values: Tensor, is_right: Tensor, *, expected: str) -> None:
+    """Make sure that every number is as it should be.
+
+    Args:
+        name: Of the values, for messages.
+        values: Of two axes.
+        is_right: Which of them are as they should be, of the same shape, boolean.
+        expected: What they should be, for messages.
+
+    Raises:
+        DataError: One of them is not; the message names the first place.
+    """
+    if not bool(is_right.all()):
+        row, column = (int(place) for place in (~is_right).nonzero()[0])
+        raise DataError(
+            expected=expected, got=f"{float(values[row, column]):g}", where=f"{name}, row {row}, column {column}"
+        )
 
 
 def to_precise(values: Tensor) -> Tensor:

@@ -17,15 +17,16 @@ def preservation_loss(embeddings: Tensor, fixed: Tensor) -> Tensor:
     encoders of any width.
 
     Args:
-        embeddings: h, shape (B, D), before any projection or normalisation; half precision is computed in float32.
-        fixed: f, shape (B, D), of the frozen encoder and therefore without gradient.
+        embeddings: h, shape (B, D), before any projection or normalisation, from -1e12 to 1e12; half precision is
+            computed in float32.
+        fixed: f, shape (B, D), in the same range, of the frozen encoder and therefore without gradient.
 
     Returns:
         Shape (B,), 0 or more: one value a text, neither weighted nor averaged.
 
     Raises:
         ShapeError: The shapes differ, or are not (B, D).
-        DataError: A number is NaN or infinite.
+        DataError: A number is NaN or beyond its range.
     """
     check_axes(("embeddings", "BD", embeddings), ("fixed", "BD", fixed))
     check_numbers(embeddings=embeddings, fixed=fixed)

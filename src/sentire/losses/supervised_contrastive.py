@@ -2,13 +2,13 @@
 
 from sentire.core.errors import MissingExtraError
 from sentire.losses.embeddings import (
-    check_above_zero,
     check_axes,
     check_numbers,
     check_truths,
     compare,
     to_precise,
 )
+from sentire.losses.scales import check_scale
 
 try:
     import torch
@@ -27,19 +27,20 @@ def supcon_loss(embeddings: Tensor, positives: Tensor, *, temperature: float) ->
     has no value, where the equation would divide by 0.
 
     Args:
-        embeddings: z, shape (B, D), finite. Rows of length 1 are the caller's to make: their length is neither
-            checked nor changed here. Half precision is computed in float32, under autocast, too.
+        embeddings: z, shape (B, D), from -1e12 to 1e12. Rows of length 1 are the caller's to make: their length is
+            neither checked nor changed here. Half precision is computed in float32, under autocast, too.
         positives: Whether column p is a positive of row i, shape (B, B), boolean; the diagonal does not count.
-        temperature: τ, above 0.
+        temperature: τ, 1e-6 or more.
 
     Returns:
-        Shape (A,), 0 or more each: the anchors with a positive, in their order; B - A were left out. Without any
-        (one row alone, or all of different kinds) shape (0,), whose mean would be NaN: look at the length first.
+        Shape (A,), 0 or more each, but for rounding: the anchors with a positive, in their order; B - A were left out.
+        Without any (one row alone, or all of different kinds) shape (0,), whose mean would be NaN: look at the length
+        first.
 
     Raises:
         ShapeError: The shapes do not fit together.
-        DataError: ``positives`` is not boolean, or an embedding is NaN or infinite.
-        UsageError: The temperature is no number above 0.
+        DataError: ``positives`` is not boolean, or an embedding is NaN or beyond its range.
+        UsageError: The temperature is out of its range.
 
     Cost: B² D products, and B² numbers kept for the gradient.
 
@@ -49,7 +50,7 @@ def supcon_loss(embeddings: Tensor, positives: Tensor, *, temperature: float) ->
         >>> [round(value, 4) for value in supcon_loss(z, same, temperature=1.0).tolist()]  # ln(1 + 1/e), twice
         [0.3133, 0.3133]
     """
-    check_above_zero(temperature, where="temperature")
+    check_scale(temperature, where="temperature")
     check_axes(("embeddings", "BD", embeddings), ("positives", "BB", positives))
     check_truths(positives=positives)
     check_numbers(embeddings=embeddings)
@@ -69,15 +70,15 @@ class SupervisedContrastiveLoss(nn.Module):
     """``supcon_loss`` with its settings.
 
     Args:
-        temperature: Above 0; the default is that of the paper.
+        temperature: 1e-6 or more; the default is that of the paper.
 
     Raises:
-        UsageError: The temperature is no number above 0.
+        UsageError: The temperature is out of its range.
     """
 
     def __init__(self, *, temperature: float = 0.1) -> None:
         super().__init__()
-        check_above_zero(temperature, where="temperature")
+        check_scale(temperature, where="temperature")
         self.temperature = temperature
 
     def forward(self, embeddings: Tensor, positives: Tensor) -> Tensor:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from sentire.core.errors import DataError, MissingExtraError, UsageError
-from sentire.losses.embeddings import check_above_zero, check_axes, check_numbers, check_truths, to_precise
+from sentire.losses.embeddings import check_axes, check_numbers, check_places, check_truths, to_precise
+from sentire.losses.scales import check_scale
 
 try:
     import torch
@@ -22,7 +23,7 @@ def token_detection_loss(logits: Tensor, targets: Tensor, counted: Tensor) -> Te
     one.
 
     Args:
-        logits: Of being perturbed, shape (B, T); half precision is computed in float32.
+        logits: Of being perturbed, shape (B, T), from -1e12 to 1e12; half precision is computed in float32.
         targets: Whether a token was perturbed, shape (B, T); truths, or numbers from 0 to 1.
         counted: Which tokens count, shape (B, T), boolean: the real ones, without the special ones and the padding.
             What the others hold, NaN included, reaches neither value nor gradient.
@@ -33,13 +34,14 @@ def token_detection_loss(logits: Tensor, targets: Tensor, counted: Tensor) -> Te
 
     Raises:
         ShapeError: The shapes do not fit together.
-        DataError: ``counted`` is not boolean, or a logit or target of a counted token is NaN or infinite.
+        DataError: ``counted`` is not boolean, or a logit or target of a counted token is NaN or out of its range.
     """
     check_axes(("logits", "BT", logits), ("targets", "BT", targets), ("counted", "BT", counted))
     check_truths(counted=counted)
     precise = to_precise(logits).masked_fill(~counted, 0.0)
     exact = targets.to(precise.dtype).masked_fill(~counted, 0.0)
     check_numbers(logits=precise, targets=exact)
+    check_places("targets", exact, (exact >= 0) & (exact <= 1), expected="targets from 0 to 1")
     values = binary_cross_entropy_with_logits(precise, exact, reduction="none")
     return (values * counted).sum(dim=1) / counted.sum(dim=1).clamp(min=1)
 
@@ -143,7 +145,7 @@ def perturb_along_gradient(embeddings: Tensor, gradient: Tensor, chosen: Tensor,
         gradient: g, or any other directions, shape (B, T, E); only its direction counts. A token without a direction
             (all 0) stays where it is.
         chosen: Shape (B, T), boolean.
-        step: ε, above 0.
+        step: ε, 1e-6 or more.
 
     Returns:
         Shape (B, T, E), in the precision of the embeddings. The move itself is a constant: the gradient by the
@@ -152,9 +154,9 @@ def perturb_along_gradient(embeddings: Tensor, gradient: Tensor, chosen: Tensor,
     Raises:
         ShapeError: The shapes do not fit together.
         DataError: ``chosen`` is not boolean, or the gradient of a chosen token is not finite.
-        UsageError: The step is no number above 0.
+        UsageError: The step is out of its range.
     """
-    check_above_zero(step, where="step")
+    check_scale(step, where="step")
     check_axes(("embeddings", "BTE", embeddings), ("gradient", "BTE", gradient), ("chosen", "BT", chosen))
     check_truths(chosen=chosen)
     with torch.no_grad():
@@ -183,12 +185,12 @@ def perturb_chosen(
         random_directions: Shape (B, T, E), such as ``torch.randn`` with the caller's generator: normal numbers give
             every direction the same chance.
         chosen: Of ``choose_perturbed``.
-        step: Above 0.
+        step: 1e-6 or more.
 
     Raises:
         ShapeError: The shapes do not fit together.
         DataError: A direction that is used is not finite.
-        UsageError: The step is no number above 0.
+        UsageError: The step is out of its range.
     """
     check_axes(
         ("gradient", "BTE", gradient),

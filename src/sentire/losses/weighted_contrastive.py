@@ -1,7 +1,8 @@
 """Contrastive loss with weighted positives, and the weights by which texts of like affect attract each other."""
 
-from sentire.core.errors import DataError, MissingExtraError
-from sentire.losses.embeddings import check_above_zero, check_axes, check_numbers, compare, to_precise
+from sentire.core.errors import MissingExtraError
+from sentire.losses.embeddings import check_axes, check_numbers, check_places, compare, to_precise
+from sentire.losses.scales import check_scale
 
 try:
     import torch
@@ -20,36 +21,31 @@ def weighted_contrastive_loss(queries: Tensor, keys: Tensor, weights: Tensor, *,
     Departures: a query without any weight, which nothing attracts, has no value.
 
     Args:
-        queries: q, shape (B, D), finite. Rows of length 1 are the caller's to make, here and for the keys. Half
-            precision is computed in float32, under autocast, too.
-        keys: k, shape (K, D), finite; those of a momentum encoder or a queue come without gradient. A query has nothing
-            to tell a single key from: its value is 0.
+        queries: q, shape (B, D), from -1e12 to 1e12. Rows of length 1 are the caller's to make, here and for the keys.
+            Half precision is computed in float32, under autocast, too.
+        keys: k, shape (K, D), in the same range; those of a momentum encoder or a queue come without gradient. A query
+            has nothing to tell a single key from: its value is 0.
         weights: w, shape (B, K), finite and 0 or more; only their shares of the row matter.
-        temperature: τ, above 0.
+        temperature: τ, 1e-6 or more.
 
     Returns:
-        Shape (A,), 0 or more each: the queries with a weight above 0, in their order; B - A were left out.
+        Shape (A,), 0 or more each, but for rounding: the queries with a weight above 0, in their order; B - A were left
+        out.
 
     Raises:
         ShapeError: The shapes do not fit together.
-        DataError: A weight is negative, infinite or NaN, or a query or key is not finite.
-        UsageError: The temperature is no number above 0.
+        DataError: A weight is negative, infinite or NaN, or a query or key is NaN or beyond its range.
+        UsageError: The temperature is out of its range.
 
     Cost: B K D products, and B K numbers kept for the gradient.
     """
-    check_above_zero(temperature, where="temperature")
+    check_scale(temperature, where="temperature")
     check_axes(("queries", "BD", queries), ("keys", "KD", keys), ("weights", "BK", weights))
     check_numbers(queries=queries, keys=keys)
     precise = to_precise(queries)
     exact = weights.to(precise.dtype)
-    wrong = ~((exact >= 0) & (exact < torch.inf))  # in this form NaN is wrong, too
-    if bool(wrong.any()):
-        row, column = (int(place) for place in wrong.nonzero()[0])
-        raise DataError(
-            expected="weights of 0 or more",
-            got=f"{float(exact[row, column]):g}",
-            where=f"weights, row {row}, column {column}",
-        )
+    # In this form NaN is wrong, too.
+    check_places("weights", exact, (exact >= 0) & (exact < torch.inf), expected="weights of 0 or more")
     greatest = exact.amax(dim=1, keepdim=True)
     anchors = greatest.squeeze(1) > 0
     # By their greatest first: the sum of very small or very large weights would leave the range of float32.
@@ -66,9 +62,9 @@ def affect_weights(queries: Tensor, keys: Tensor, *, bandwidth: float) -> Tensor
     ``weighted_contrastive_loss``.
 
     Args:
-        queries: Valence and arousal of the queries, shape (B, A), A = 2, z-scored, finite.
-        keys: Those of the keys, shape (K, A), finite.
-        bandwidth: σ, above 0, on the same scale.
+        queries: Valence and arousal of the queries, shape (B, A), A = 2, z-scored, from -1e12 to 1e12.
+        keys: Those of the keys, shape (K, A), in the same range.
+        bandwidth: σ, 1e-6 or more, on the same scale.
 
     Returns:
         Shape (B, K), from 0 to 1, float32 or wider. Beyond 14.5 bandwidths a weight is 0 in float32: a query that is so
@@ -76,15 +72,15 @@ def affect_weights(queries: Tensor, keys: Tensor, *, bandwidth: float) -> Tensor
 
     Raises:
         ShapeError: The shapes do not fit together.
-        DataError: A label is NaN or infinite.
-        UsageError: The bandwidth is no number above 0.
+        DataError: A label is NaN or beyond its range.
+        UsageError: The bandwidth is out of its range.
 
     Example:
         >>> here, there = torch.tensor([[0.0, 0.0]]), torch.tensor([[0.0, 0.0], [3.0, 4.0]])
         >>> [round(value, 4) for value in affect_weights(here, there, bandwidth=2.5).tolist()[0]]  # exp(-2)
         [1.0, 0.1353]
     """
-    check_above_zero(bandwidth, where="bandwidth")
+    check_scale(bandwidth, where="bandwidth")
     check_axes(("queries", "BA", queries), ("keys", "KA", keys))
     check_numbers(queries=queries, keys=keys)
     precise = to_precise(queries)
@@ -100,17 +96,17 @@ class MomentumContinuousContrastiveLoss(nn.Module):
     Departures: the defaults are ours.
 
     Args:
-        temperature: Above 0.
-        bandwidth: Above 0, on the scale of the affect labels.
+        temperature: 1e-6 or more.
+        bandwidth: 1e-6 or more, on the scale of the affect labels.
 
     Raises:
-        UsageError: A setting is no number above 0.
+        UsageError: A setting is out of its range.
     """
 
     def __init__(self, *, temperature: float = 0.1, bandwidth: float = 0.5) -> None:
         super().__init__()
-        check_above_zero(temperature, where="temperature")
-        check_above_zero(bandwidth, where="bandwidth")
+        check_scale(temperature, where="temperature")
+        check_scale(bandwidth, where="bandwidth")
         self.temperature = temperature
         self.bandwidth = bandwidth
 

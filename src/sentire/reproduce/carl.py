@@ -3,6 +3,9 @@
 From the pre-trained encoder: the momentum contrast of valence and arousal with perturbed token detection, and its
 ablations, several seeds each; valence and arousal by a ridge probe; polarity, sentiment and emotions by a linear probe
 and fine-tuned; alignment and uniformity; the plane of the vectors, coloured by valence.
+
+**Departures** The paper reads valence and arousal with a regression head that is trained along; here they are read by a
+ridge probe on the frozen vectors, the same for every encoder.
 """
 
 from collections.abc import Mapping

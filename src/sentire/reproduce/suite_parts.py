@@ -5,14 +5,19 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import numpy as np
+
 from sentire.core.config import dump_config
 from sentire.core.errors import ConfigError, UnknownNameError
 from sentire.core.progress import OnProgress
 from sentire.data.cards import DatasetCard
 from sentire.data.registry import load_dataset, parse_split_name
+from sentire.metrics.retrieval import DEFAULT_K
 from sentire.reproduce.part import Figures, Part
 from sentire.reproduce.shelf import METHOD_VERSION, PRETRAINED, Shelf, list_revisions
 from sentire.reproduce.splits import Task
+from sentire.training.representation_dev import N_NEIGHBOURS
+from sentire.training.representation_objective import check_batches
 from sentire.training.representation_recipe import RepresentationRecipe, check_representation_recipe, has_momentum
 
 SettingsT = TypeVar("SettingsT")
@@ -97,12 +102,14 @@ def check_suite(recipes: Mapping[str, RepresentationRecipe], fine_tuned: Sequenc
         tasks: Those that there are.
 
     Raises:
-        ConfigError: The sections of a recipe do not fit together, or its queue is longer than its data.
+        ConfigError: The sections of a recipe do not fit together, its queue is longer than its data, its texts do not
+            fill a batch, or those of dev are too few to tell good vectors from bad ones.
         UnknownNameError: There is no such task.
     """
     for recipe in recipes.values():
         check_representation_recipe(recipe)
         _check_queue(recipe)
+        _check_sizes(recipe)
     names = [task.name for task in tasks]
     for name in fine_tuned:
         if name not in names:
@@ -113,14 +120,48 @@ def _check_queue(recipe: RepresentationRecipe) -> None:
     """Refuse what the training would refuse hours later, by the sizes on the data cards."""
     data, momentum = recipe.data, recipe.momentum
     names = [data.train] if momentum.targets == "labels" else [one.data for one in data.affect_train]
-    sizes = [dataset.card.split_counts[split] for dataset, split in map(parse_split_name, names)]
-    n_keyed = sum(min(size, data.n_train or size) for size in sizes)
+    n_keyed = sum(_count_drawn(name, data.n_train) for name in names)
     if has_momentum(recipe) and momentum.queue_size > n_keyed:
         raise ConfigError(
             expected=f"a queue of at most {n_keyed} keys, one a text",
             got=str(momentum.queue_size),
             where=f"momentum.queue_size of {recipe.name}",
         )
+
+
+def _check_sizes(recipe: RepresentationRecipe) -> None:
+    """Do the same for the texts of train and dev.
+
+    Which classes are drawn is known only once the texts are: here they are as many as they can be.
+    """
+    data, batch_size = recipe.data, recipe.optimisation.batch_size
+    names = [name for name in (data.train, data.further_train, *(one.data for one in data.affect_train)) if name]
+    space = parse_split_name(data.train)[0].card.label_space if data.train else None
+    n_rows = sum(_count_drawn(name, data.n_train) for name in names)
+    if n_rows < batch_size:
+        raise ConfigError(
+            expected=f"a batch of at most {n_rows} texts, as many as are drawn",
+            got=str(batch_size),
+            where=f"optimisation.batch_size of {recipe.name}",
+            hint="take smaller batches, or more texts to train on",
+        )
+    # More rows than fill one batch would say nothing more.
+    check_batches(recipe, np.arange(batch_size) % (1 if space is None else len(space)))
+    for name, n_asked in ((data.dev, DEFAULT_K), (data.affect_dev, N_NEIGHBOURS + 1)):
+        if name and _count_drawn(name, data.n_dev) <= n_asked:
+            raise ConfigError(
+                expected=f"more than {n_asked} texts of {name}",
+                got=str(_count_drawn(name, data.n_dev)),
+                where=f"data.n_dev of {recipe.name}",
+                hint="with fewer, good vectors cannot be told from bad ones",
+            )
+
+
+def _count_drawn(name: str, n_wanted: int) -> int:
+    """Return how many texts of a split are drawn, by its card; of 0 all are."""
+    dataset, split = parse_split_name(name)
+    size = dataset.card.split_counts[split]
+    return min(size, n_wanted or size)
 
 
 def name_encoder(row: str, seed: int) -> str:

@@ -20,7 +20,7 @@ from sentire.runtime.judgement import Course, Judgement
 from sentire.runtime.language import find_english
 from sentire.runtime.model_folder import CONFIG_NAME, ModelConfig, read_config_file
 from sentire.runtime.onnx_files import EMBEDDING, LOGITS, VAD, EncoderGraph, read_onnx_file
-from sentire.runtime.texts import prepare_contexts, prepare_texts
+from sentire.runtime.texts import check_context, is_beginning_left_out, prepare_contexts, prepare_texts
 
 KIND = "encoder"
 
@@ -83,6 +83,10 @@ class EncoderModel(ConfiguredModel):
         """D, the length of an embedding."""
         return self._graph.n_dimensions
 
+    def find_context_start(self, context: str) -> int:
+        """Return where the part of a prepared context that is read begins, in characters."""
+        return self._tokens.find_context_start(context)
+
     def predict_logits(self, texts: Sequence[str], *, context: Sequence[Context] | None = None) -> NDArray[np.float32]:
         """Return the scores before calibration, shape (N, C); of a text in windows, their mean."""
         return self._collect(texts, context, LOGITS, len(self.label_space))
@@ -106,8 +110,10 @@ class EncoderModel(ConfiguredModel):
             DataError: An element, or a turn of a context, is not a text.
             UsageError: There is not one context a text.
         """
-        prepared, contexts = _prepare(texts, context)
+        prepared = prepare_texts(texts)
         n_texts = len(prepared)
+        given = check_context(context, n_texts)
+        contexts = prepare_contexts(given, n_texts)
         proba = np.zeros((n_texts, len(self.label_space)), dtype=np.float32)
         vad = np.zeros((n_texts, 3), dtype=np.float32) if self.has_vad else None
         is_known, is_context_cut = np.zeros(n_texts, dtype=np.bool_), np.zeros(n_texts, dtype=np.bool_)
@@ -121,6 +127,9 @@ class EncoderModel(ConfiguredModel):
             if vad is not None and row_vad is not None:
                 vad[part] = rows.average(row_vad)
             is_known[part], is_context_cut[part] = rows.is_known, rows.is_context_cut
+            if given is not None:
+                # Few tokens may be left where the end that was prepared is mostly blank.
+                is_context_cut[part] |= [is_beginning_left_out(one) for one in given[part]]
             for text, spans in rows.spans.items():
                 windows = rows.rows_of(text)
                 courses[part.start + text] = Course(

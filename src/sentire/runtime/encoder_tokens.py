@@ -198,6 +198,18 @@ class TextTokens:
             _first_rows=np.array(first_rows, dtype=np.int64),
         )
 
+    def find_context_start(self, context: str) -> int:
+        """Return where the part of a context that is read begins, in characters; its length where nothing is read.
+
+        Args:
+            context: As ``prepare_contexts`` returns it.
+        """
+        most = self.settings.max_context_tokens
+        if not self.settings.uses_context or not most:
+            return len(context)
+        offsets = self._tokenizer.encode(context, add_special_tokens=False).offsets
+        return int(offsets[-most][0]) if len(offsets) > most else 0
+
     def make_batch(self, rows: TokenRows, chosen: NDArray[np.int64]) -> TokenBatch:
         """Make a batch of rows that are equally long."""
         length = int(rows.lengths[chosen[0]])

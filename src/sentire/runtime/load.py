@@ -31,6 +31,9 @@ class Model(Predictor, Protocol):
     def has_vad(self) -> bool:
         """Whether it answers with valence, arousal and dominance."""
 
+    def find_context_start(self, context: str) -> int:
+        """Return where the part of a prepared context that is read begins, in characters; at its end where none is."""
+
     def judge(self, texts: Sequence[str], *, context: Sequence[Context] | None = None) -> Judgement:
         """Return all that the model says of N texts."""
 

@@ -12,6 +12,9 @@ from sentire.storage.lines import STDIN
 from sentire.storage.report import ReadReport
 from sentire.storage.rows import FileFormat, Row, check_columns, detect_format, read_rows
 
+SMALLEST_ROUNDED_FLOAT = 2.0**53
+"""From here on, two whole numbers may be the same float."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
@@ -137,7 +140,20 @@ def _read_text_row(row: Row, source: Source, report: ReadReport) -> TextRow | No
         report.reject(row.number, "context that is no text", f"{source.context_column} is {type(found).__name__}")
         return None
     identifier = row.fields.get(source.id_column) if source.id_column else row.number
+    if fault := _find_id_fault(identifier):
+        report.reject(row.number, fault, f"{source.id_column} is {type(identifier).__name__}")
+        return None
     return TextRow(row.number, "" if identifier is None else str(identifier), context or None, text)
+
+
+def _find_id_fault(identifier: object) -> str:
+    """Return why something cannot name a row; empty where it can. Dates and decimals of Parquet can."""
+    if isinstance(identifier, bool | bytes | list | dict):
+        return "id that is no text or number"
+    # JSON's whole numbers of more than 64 bits are read as floats, and many of those as the same one.
+    if isinstance(identifier, float) and abs(identifier) >= SMALLEST_ROUNDED_FLOAT:
+        return "number too large for an id"
+    return ""
 
 
 def _refuse_directory(path: Path) -> None:

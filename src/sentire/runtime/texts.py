@@ -89,6 +89,11 @@ def prepare_contexts(context: Iterable[Context] | None, n_texts: int) -> list[st
     return [_prepare_context(one, where=f"context[{position}]") for position, one in enumerate(listed)]
 
 
+def is_beginning_left_out(context: Context) -> bool:
+    """Tell whether more than white space stands before the end of a context that ``prepare_contexts`` keeps."""
+    return bool("\n".join(list_turns(context))[:-LONGEST_CONTEXT_CHARS].strip())
+
+
 def _prepare_context(context: Context, *, where: str) -> str:
     turns = [
         prepare_text(turn[-LONGEST_CONTEXT_CHARS:] if isinstance(turn, str) else turn, where=where)

@@ -59,6 +59,10 @@ class TfidfModel(ConfiguredModel):
         self.scorer = scorer
         self.calibrator = calibrator
 
+    def find_context_start(self, context: str) -> int:
+        """Return where the part of a context that is read begins, in characters: at its end, since none is read."""
+        return len(context)
+
     def predict_logits(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return the scores before calibration, shape (N, C)."""
         prepared = prepare_texts(texts)

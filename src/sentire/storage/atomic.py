@@ -3,6 +3,7 @@
 import errno
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,14 +13,16 @@ import orjson
 
 from sentire.core.errors import OutputError, describe
 
+_PERMISSIONS = stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO
+
 
 @contextmanager
 def open_atomic(path: Path) -> Iterator[BinaryIO]:
     """Open a file for writing that takes its name only when the block ends well.
 
     Until then the bytes are in a hidden neighbour that ends in ``.partial``; it is removed when the block fails or
-    is interrupted. What stood under the name before stays until the new file is whole and on the disk. Behind a
-    symbolic link, the file that it leads to is the one that is written.
+    is interrupted. What stood under the name before stays until the new file is whole and on the disk, and its
+    permissions are those of the new one. Behind a symbolic link, the file that it leads to is the one that is written.
 
     Raises:
         OutputError: The place cannot be written, is no regular file, or the disk is full. An OSError of the block
@@ -90,9 +93,22 @@ def _open_partial(path: Path) -> tuple[Path, Path, BinaryIO]:
         if target.exists() and not target.is_file():  # to replace /dev/null or a pipe would harm the machine
             raise OSError(errno.EINVAL, "a device or a pipe")
         partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
-        return target, partial, partial.open("xb")
+        return target, partial, _create(partial, target)
     except (OSError, ValueError) as error:
         raise _refused(path, error) from error
+
+
+def _create(partial: Path, target: Path) -> BinaryIO:
+    """Create a file with the permissions of the one that it is to replace, or else with the usual ones."""
+    try:
+        mode = stat.S_IMODE(target.stat().st_mode) & _PERMISSIONS
+    except FileNotFoundError:
+        return partial.open("xb")
+    # With these from the first moment on: who opens a file early goes on reading it.
+    file = open(partial, "xb", opener=lambda name, flags: os.open(name, flags, mode))  # noqa: SIM115  who asked closes it
+    with suppress(OSError):  # some disks know no permissions
+        os.fchmod(file.fileno(), mode)  # of new files the system takes some away
+    return file
 
 
 def _refused(path: Path, error: OSError | ValueError) -> OutputError:

@@ -5,6 +5,7 @@ import glob
 import os
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -23,7 +24,7 @@ def open_folder(folder: Path) -> Iterator[Path]:
     is interrupted. Files that the folder holds already and that the block does not write stay in it: once the new
     folder has its name, they are moved into it from the old one, a hidden neighbour that ends in ``.old`` and is there
     only while something in it is needed. What a kill leaves there is put back by ``restore_folder``, which this
-    function calls first.
+    function calls first. The permissions of a folder that was there are those of the new one.
 
     Raises:
         OutputError: The place cannot be written.
@@ -37,6 +38,8 @@ def open_folder(folder: Path) -> Iterator[Path]:
         if target.exists() and not target.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         staged.mkdir()
+        if target.exists():
+            staged.chmod(stat.S_IMODE(target.stat().st_mode) | stat.S_IRWXU)  # nothing is in it yet
         yield staged
         if target.exists():
             target.rename(replaced)

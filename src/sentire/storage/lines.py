@@ -32,6 +32,9 @@ _MARKED_ENCODINGS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_LONGEST_MARK_BYTES = max(len(mark) for mark, _ in _MARKED_ENCODINGS)
+_WIDE_ENCODINGS = ("utf-16", "utf-32")
+_MARK_UNITS = "sentire.mark-units"
 _LINE_ENDS = ("\n", "\r")
 _LONGEST_PIECE_CHARS = LONGEST_LINE_CHARS + len("\r\n")
 
@@ -110,14 +113,25 @@ def _read_piece(file: TextIO, path: Path) -> str:
         raise DataError(expected="a readable file", got=describe(error), where=str(path)) from error
 
 
+def _mark_units(error: UnicodeError) -> tuple[str, int]:
+    """Put a surrogate in the place of the code units that could not be decoded."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\udcff", error.end
+
+
+codecs.register_error(_MARK_UNITS, _mark_units)
+
+
 @contextmanager
 def _open_text(path: Path, encoding: str) -> Iterator[TextIO]:
     with _open_bytes(path) as file:
-        head = b"" if encoding else _peek(file, path)
+        head, whole = (b"", file) if encoding else _look_at_head(file, path)
         marked = next((name for mark, name in _MARKED_ENCODINGS if head.startswith(mark)), "utf-8")
         try:
             # newline="" keeps line ends as they are, which quoted CSV fields need.
-            text = io.TextIOWrapper(file, encoding=encoding or marked, errors="surrogateescape", newline="")
+            name = encoding or marked
+            text = io.TextIOWrapper(whole, encoding=name, errors=_choose_error_handler(name), newline="")
         except (LookupError, ValueError) as error:
             raise UsageError(
                 expected="the name of a text encoding, such as utf-8 or cp1252", got=quote(encoding)
@@ -128,12 +142,44 @@ def _open_text(path: Path, encoding: str) -> Iterator[TextIO]:
             text.detach()  # standard input stays open; a file is closed by the block around this one
 
 
-def _peek(file: BufferedReader, path: Path) -> bytes:
-    # The first bytes are looked at without being read: a pipe cannot be opened twice.
+def _choose_error_handler(encoding: str) -> str:
+    # Python's own takes single bytes above 127. Of wider units it refuses those with others, or takes half a unit, and
+    # all that follows is read one byte off. Ours is written in Python: too slow for a whole file of stray bytes.
+    is_wide = codecs.lookup(encoding).name.startswith(_WIDE_ENCODINGS)
+    return _MARK_UNITS if is_wide else "surrogateescape"
+
+
+def _look_at_head(file: BufferedReader, path: Path) -> tuple[bytes, BufferedReader]:
+    """Return the first bytes, as many as tell a mark, and a file that still gives them: a pipe cannot be opened twice.
+
+    A slow pipe may hand out a mark in pieces. Whatever cannot become one is not waited for.
+    """
     try:
-        return file.peek(4)
+        head = file.peek(_LONGEST_MARK_BYTES)
+        if not head or not any(len(head) < len(mark) and mark.startswith(head) for mark, _ in _MARKED_ENCODINGS):
+            return head, file
+        head = file.read(_LONGEST_MARK_BYTES)
     except OSError as error:
         raise DataError(expected="a readable file", got=describe(error), where=str(path)) from error
+    rejoined: Any = _Rejoined(head, file)
+    return head, BufferedReader(rejoined)
+
+
+class _Rejoined(io.RawIOBase):
+    """Bytes that were read to look at them, and then the rest of their file, which stays open."""
+
+    def __init__(self, head: bytes, rest: BufferedReader) -> None:
+        self._head = head
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        piece, self._head = self._head[: len(buffer)], self._head[len(buffer) :]
+        piece = piece or self._rest.read1(len(buffer))
+        buffer[: len(piece)] = piece
+        return len(piece)
 
 
 @contextmanager

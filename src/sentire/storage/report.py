@@ -127,7 +127,7 @@ class ReadReport:
             DataError: The file has no row, too many were rejected, or those that were not are all empty.
         """
         if self.n_read == 0:
-            raise DataError(expected="at least one row", got="an empty file", where=self.path)
+            raise DataError(expected="at least one row", got="a file without rows", where=self.path)
         self._stop_if_too_many()
         if self._empty_reasons and not self.n_accepted:
             reason, _ = self._empty_reasons.most_common(1)[0]

@@ -298,11 +298,17 @@ def _read_parquet(path: Path, report: ReadReport, wanted: Sequence[str]) -> Iter
         with pq.ParquetFile(
             path, buffer_size=PARQUET_BUFFER_BYTES, pre_buffer=False, page_checksum_verification=True
         ) as file:
-            names = _check_header(file.schema_arrow.names, str(path))
+            given = file.schema_arrow.names
+            names = _check_header(given, str(path))
             check_columns(wanted, names, where=str(path))
             size = _choose_batch_rows(file.metadata)
             number = 0
-            for batch in file.iter_batches(batch_size=size, columns=list(dict.fromkeys(wanted)) or None):
+            given_of = dict(zip(names, given, strict=True))
+            chosen = [given_of[name] for name in dict.fromkeys(wanted)]
+            for batch in file.iter_batches(batch_size=size, columns=chosen or None):
+                if names != given:
+                    found = [name.strip() for name in batch.schema.names]
+                    batch = pa.RecordBatch.from_arrays(batch.columns, names=found)
                 for fields, fault in _convert_batch(batch):
                     number += 1
                     report.read()

@@ -151,7 +151,8 @@ def _open_parquet(file: BinaryIO, columns: Mapping[str, type]) -> Iterator[RowWr
         import pyarrow.parquet as pq
     except ImportError as error:
         raise MissingExtraError(extra="data", needed_for="Parquet files") from error
-    types = {str: pa.string(), float: pa.float32(), int: pa.int64(), bool: pa.bool_()}
+    # Double precision, as in the other formats: in single, .5455 would be .54549998, on the other side of a cut-off.
+    types = {str: pa.string(), float: pa.float64(), int: pa.int64(), bool: pa.bool_()}
     schema = pa.schema([(name, types[kind]) for name, kind in columns.items()])
 
     class ParquetRowWriter:

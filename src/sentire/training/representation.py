@@ -19,7 +19,6 @@ from sentire.core.errors import (
     MissingExtraError,
     OutputError,
     UnknownNameError,
-    UsageError,
     list_names,
 )
 from sentire.core.label_maps import load_label_map
@@ -49,7 +48,7 @@ from sentire.training.representation_material import (
     read_representation_sources,
 )
 from sentire.training.representation_network import RepresentationNetwork
-from sentire.training.representation_objective import RepresentationObjective, check_one_process, open_batches
+from sentire.training.representation_objective import RepresentationObjective, check_batches, check_one_process
 from sentire.training.representation_recipe import (
     MODEL_PREFIX,
     RepresentationRecipe,
@@ -146,7 +145,7 @@ def train_representation(
     network = _make_network(recipe, sources, encoder, shape.hidden_size)
     material = make_representation_material(sources, assembler)
     _check_material(recipe, sources, material)
-    _check_batches(recipe, material)
+    check_batches(recipe, material.classes)
     groups = _find_groups(recipe, sources)
     dev = _make_dev(sources)
     check_dev(dev)
@@ -242,19 +241,6 @@ def _check_material(
             where=f"momentum.queue_size of {recipe.name}",
             hint="a larger one would hold several keys of one text, each of another age",
         )
-
-
-def _check_batches(recipe: RepresentationRecipe, material: RepresentationMaterial) -> None:
-    """Make sure that batches can be made as the recipe says."""
-    try:
-        open_batches(recipe, material.classes, 0)
-    except UsageError as error:
-        raise ConfigError(
-            expected=error.expected,
-            got=error.got,
-            where=f"optimisation.{error.where} of {recipe.name}",
-            hint=error.hint,
-        ) from error
 
 
 def _make_network(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sentire.core.errors import MissingExtraError, TrainingError, UsageError
+from sentire.core.errors import ConfigError, MissingExtraError, TrainingError, UsageError
 from sentire.encoders.embed import embed_batch, run_encoder
 from sentire.encoders.token_batches import TokenAssembler, TokenBatch
 from sentire.losses.bce import bce_loss
@@ -71,6 +71,24 @@ def open_batches(recipe: RepresentationRecipe, classes: NDArray[np.int64], epoch
     if contrast.weight and contrast.sampler == "stratified":
         return stratified_batches(classes, batch_size=size, seed=recipe.seed, epoch=epoch)
     return plain_batches(len(classes), batch_size=size, seed=recipe.seed, epoch=epoch)
+
+
+def check_batches(recipe: RepresentationRecipe, classes: NDArray[np.int64]) -> None:
+    """Make sure that batches can be made as the recipe says; arguments as of ``open_batches``.
+
+    Raises:
+        ConfigError: A batch is larger than the data, or should hold more classes than there are.
+        DataError: As ``open_batches``.
+    """
+    try:
+        open_batches(recipe, classes, 0)
+    except UsageError as error:
+        raise ConfigError(
+            expected=error.expected,
+            got=error.got,
+            where=f"optimisation.{error.where} of {recipe.name}",
+            hint=error.hint,
+        ) from error
 
 
 class RepresentationObjective:

@@ -13,9 +13,11 @@ from sentire.classifiers.dev_apart import check_dev_apart
 from sentire.classifiers.recipe import NonNegative, Positive
 from sentire.core.config import config
 from sentire.core.errors import ConfigError, list_names
+from sentire.losses.scales import LEAST_SCALE
 from sentire.training.recipe import Below1, Count, LoopSection
 
 Share = Annotated[float, Field(gt=0, le=0.5)]
+Scale = Annotated[float, Field(ge=LEAST_SCALE, allow_inf_nan=False)]
 
 PEOPLE, LABELS, MODEL_PREFIX = "people", "labels", "model:"
 
@@ -101,7 +103,7 @@ class ContrastSection:
 
     Attributes:
         weight: Of the term; 0 to leave it away.
-        temperature: τ, above 0.
+        temperature: τ.
         positives: Who is positive for whom: ``same-label``, ``share-any`` label, ``jaccard`` of the label sets,
             ``ekman``: labels of one of Ekman's groups; ``affect``: nearer than a radius in valence and arousal.
         least_jaccard: For ``jaccard``.
@@ -112,7 +114,7 @@ class ContrastSection:
     """
 
     weight: NonNegative = 0.0
-    temperature: Positive = 0.1
+    temperature: Scale = 0.1
     positives: Literal["same-label", "share-any", "jaccard", "ekman", "affect"] = "same-label"
     least_jaccard: Annotated[float, Field(gt=0, le=1)] = 0.5
     affect_radius: Positive = 0.5
@@ -148,11 +150,15 @@ class ClassificationSection:
 class MomentumSection:
     """Momentum continuous contrast: texts are as near as their labels are.
 
+    Source: Son, Saurez and Har 2025, arXiv 2502.20613; see ``weighted_contrastive_loss``.
+    Departures: the paper contrasts ``q = f_θ(x)``, the encoder's vectors themselves. Here their projection by the
+    recipe's projection head is contrasted, as supervised contrastive learning does, and the head is thrown away.
+
     Attributes:
         weight: Of the term; 0 to leave it away.
         targets: How near two texts should be: by ``affect`` (a Gaussian of the distance of valence and arousal, in
             standard deviations), the same of four ``quadrants`` of that plane, or by shared ``labels`` (Jaccard).
-        temperature: τ, above 0.
+        temperature: τ.
         bandwidth: σ of the Gaussian.
         queue_size: K, past keys; 0 for those of the batch alone.
         momentum: m of the target encoder; 0 makes it a copy of the online encoder after each step.
@@ -160,8 +166,8 @@ class MomentumSection:
 
     weight: NonNegative = 0.0
     targets: Literal["affect", "quadrants", "labels"] = "affect"
-    temperature: Positive = 0.1
-    bandwidth: Positive = 0.5
+    temperature: Scale = 0.1
+    bandwidth: Scale = 0.5
     queue_size: Annotated[int, Field(ge=0)] = 1024
     momentum: Below1 = 0.99
 
@@ -182,7 +188,7 @@ class TokenDetectionSection:
 
     weight: NonNegative = 0.0
     share: Share = 0.15
-    step: Positive = 0.5
+    step: Scale = 0.5
 
 
 @config
