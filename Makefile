@@ -62,7 +62,7 @@ docs: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/synthesis_overhead.py --tables-only
 	$(BIN)/python benchmarks/synthesis_student.py --tables-only
 	$(BIN)/sentire reproduce retrofit --output benchmarks/results/reproduce/retrofit --tables-only
-	$(BIN)/sentire reproduce carl --set 'seeds=[1, 2]' --output benchmarks/results/reproduce/carl --tables-only
+	$(BIN)/sentire reproduce carl --output benchmarks/results/reproduce/carl --tables-only
 
 linear: $(VENV)/dev.stamp
 	$(BIN)/sentire train configs/linear.toml --output src/sentire/assets/linear
