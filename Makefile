@@ -61,6 +61,7 @@ docs: $(VENV)/dev.stamp
 	$(BIN)/python benchmarks/meld_context.py --tables-only
 	$(BIN)/python benchmarks/synthesis_overhead.py --tables-only
 	$(BIN)/python benchmarks/synthesis_student.py --tables-only
+	$(BIN)/python benchmarks/augmentation_experiment.py --tables-only
 	$(BIN)/sentire reproduce retrofit --output benchmarks/results/reproduce/retrofit --tables-only
 	$(BIN)/sentire reproduce carl --output benchmarks/results/reproduce/carl --tables-only
 

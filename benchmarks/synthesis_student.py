@@ -131,6 +131,7 @@ def measure_chance(targets: np.ndarray, proba: np.ndarray) -> dict[str, float]:
 def measure() -> dict[str, Any]:
     """Measure everything."""
     from sentire.data.splits import make_group_folds
+    from sentire.runtime.load import load
 
     texts, targets, groups = read_rows()
     found: dict[str, Any] = {}
@@ -149,6 +150,7 @@ def measure() -> dict[str, Any]:
         "n_stories": len(set(groups)),
         "models": found,
         "goemotions": others,
+        "embedded_model": load("default").fingerprint,
         "machine": {"python": platform.python_version(), "processor": platform.machine()},
     }
 

@@ -18,6 +18,7 @@ from sentire.cli.main import app
 from sentire.cli.reference import render_reference
 from sentire.core.config import config, parse_config
 from sentire.reproduce.suites import SUITES, make_settings, render_finished
+from sentire.runtime.load import load
 from sentire.training.representation_recipe import RepresentationRecipe
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -142,6 +143,19 @@ def test_the_page_shows_the_stored_speed() -> None:
     text = script.PAGE.read_text(encoding="utf-8")
     table = script.render_table(orjson.loads(script.RESULTS.read_bytes()))
     assert script.put_table(text, "speed", table) == text, "run: make docs"
+
+
+@pytest.mark.parametrize("name", ["augmentation_experiment", "synthesis_student"])
+def test_stored_figures_are_of_the_model_that_is_embedded(name: str) -> None:
+    stored = orjson.loads((ROOT / "benchmarks" / "results" / f"{name}.json").read_bytes())
+    assert stored["embedded_model"] == load("default").fingerprint, f"run: python benchmarks/{name}.py"
+
+
+def test_the_page_shows_the_stored_experiment_of_augmentation() -> None:
+    script = load_script(ROOT / "benchmarks" / "augmentation_experiment.py")
+    stored, text = orjson.loads(script.RESULTS.read_bytes()), script.PAGE.read_text(encoding="utf-8")
+    assert script.fill_page(text, stored) == text, "run: make docs"
+    assert f"{stored['figures']['grief']['difference']:+.4f}" in text
 
 
 def test_stored_rows_come_from_the_configs_and_settings_of_the_script() -> None:
