@@ -24,6 +24,7 @@ SMALL = {
     "n_tuning_train": 120,
     "fine_tuning_epochs": 1,
 }
+WITH_FIGURE = {"retrofit": "neighbours.isear", "carl": "probe.polarity"}
 SIZES = {
     "retrofit": {
         "shots": [4],
@@ -59,6 +60,11 @@ def test_a_suite_runs_to_its_page_and_again_for_nothing(tmp_path, corpus_root, m
     assert '"text"' not in texts
     for path in parts:
         assert json.loads(path.read_text())["seconds"] >= 0
+    of_first = f"{name}-1"
+    card = (work / "encoders" / of_first / "README.md").read_text()
+    assert f"## Measured by `sentire reproduce {name}`" in card
+    figure = json.loads((results / f"{WITH_FIGURE[name]}.{of_first}.json").read_text())["figures"]["macro_f1"]
+    assert f"| {WITH_FIGURE[name]}: macro f1 | {figure['value']:.4f} (" in card
     times = [path.stat().st_mtime_ns for path in parts]
     # On another machine, with the small files alone: nothing is left to do, and the page is the same.
     assert run_suite(name, settings, results, tmp_path / "elsewhere", data_root=corpus_root) == page

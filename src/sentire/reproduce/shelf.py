@@ -28,6 +28,9 @@ PRETRAINED = "pretrained"
 METHOD_VERSION = 1
 """Of what the parts do. It stands in every part's file: raise it where a change of the code changes an outcome."""
 
+ENCODERS_NAME = "encoders"
+"""Folder of the encoders, one folder each, in that of a suite's work."""
+
 _READY_NAME = "suite.json"
 
 
@@ -85,7 +88,7 @@ class Shelf:
         """
         if name == PRETRAINED:
             return self.base.name
-        folder, recipe = self.folder / "encoders" / name, self.recipes[name]
+        folder, recipe = self.folder / ENCODERS_NAME / name, self.recipes[name]
         with hold_lock(make_directory(self.folder / "locks" / f"encoder.{name}"), holder="process of this suite"):
             mark = self._mark(recipe)
             if not _is_ready(folder, mark):
@@ -106,7 +109,7 @@ class Shelf:
         if name == PRETRAINED:
             return []
         recipe = self.recipes[name]
-        return [] if _is_ready(self.folder / "encoders" / name, self._mark(recipe)) else _list_sources(recipe)
+        return [] if _is_ready(self.folder / ENCODERS_NAME / name, self._mark(recipe)) else _list_sources(recipe)
 
     def get_revision(self, name: str) -> str:
         """Return the revision that goes with the name of an encoder."""

@@ -11,10 +11,12 @@ from sentire.core.errors import ArtifactError, UnknownNameError, UsageError, des
 from sentire.core.progress import OnProgress, stay_quiet
 from sentire.reproduce import carl, retrofit
 from sentire.reproduce.carl_page import draw_carl, render_carl_page
+from sentire.reproduce.encoder_cards import write_encoder_cards
 from sentire.reproduce.part import Figures, Part, read_part
 from sentire.reproduce.retrofit_page import draw_retrofit, render_retrofit_page
 from sentire.reproduce.run_parts import run_parts
 from sentire.reproduce.seeds_done import describe_missing_seeds
+from sentire.reproduce.shelf import ENCODERS_NAME
 from sentire.storage.atomic import make_directory, write_bytes
 
 PAGE_NAME = "README.md"
@@ -94,7 +96,7 @@ def run_suite(
     data_root: Path | None = None,
     on_progress: OnProgress = stay_quiet,
 ) -> str:
-    """Do what is not done yet, write the page, and return it.
+    """Do what is not done yet, write the page and what was measured into the cards of the encoders; return the page.
 
     Args:
         name: Of the suite.
@@ -108,7 +110,7 @@ def run_suite(
         UnknownNameError: No such suite, task or encoder.
         ConfigError: Settings do not fit together; nothing was done.
         DataError: Corpora are missing, all of which the message names; nothing was done.
-        ArtifactError: A file of the results is damaged or of other settings.
+        ArtifactError: A file of the results is damaged or of other settings, or a card cannot be read.
         SentireError: What a part raises; the parts before it stay done.
     """
     suite = get_suite(name)
@@ -126,7 +128,9 @@ def run_suite(
 
     parts = suite.make_parts(settings, work, data_root=data_root, on_progress=tell_step)
     found = run_parts(parts, results, work / "locks", data_root=data_root, on_progress=tell_part)
-    return write_page(name, settings, results, found, n_parts=len(parts))
+    page = write_page(name, settings, results, found, n_parts=len(parts))
+    write_encoder_cards(name, work / ENCODERS_NAME, found)
+    return page
 
 
 def render_finished(
