@@ -243,7 +243,7 @@ def test_unknown_suites_and_settings_are_refused():
         ("carl", {"temperature": -0.1}, r"greater than 0, got -0.1 at temperature"),
         ("carl", {"bandwidth": 0}, r"greater than 0, got 0 at bandwidth"),
         ("retrofit", {"map_weights": [1.0, -1.0]}, r"greater than or equal to 0, got -1.0 at preservation.weight"),
-        ("retrofit", {"map_temperatures": [0.0]}, r"greater than 0, got 0.0 at contrast.temperature"),
+        ("retrofit", {"map_temperatures": [0.0]}, r"0.000001, got 0.0 at contrast.temperature"),
         ("retrofit", {"seeds": [-1]}, r"greater than or equal to 0, got -1 at seed"),
         ("retrofit", {"batch_size": 10}, r"contrast.per_class divides, got 10 and 4 at .* of contrast-1"),
         ("retrofit", {"shots": [16, 0]}, r"at least 1 text of each class, got 0 at shots"),
